@@ -1,0 +1,54 @@
+#!/bin/sh
+# Distributed under the Boost Software License, Version 1.0. See LICENSE.
+# Finds the coroutine expressions that g++ 12 compiles into a double free or skips (see README.md).
+# usage: sh cmake/lint_coroutines.sh [clang build folder] [file ...]
+# Without files: every file of example/, test/ and the documents' snippets. The build folder needs
+# compile_commands.json and, if it uses one, its precompiled header.
+set -eu
+cd "$(dirname "$0")/.."
+build=${1:-build/clang}
+[ $# -eq 0 ] || shift
+query=${CLANG_QUERY:-clang-query-19}
+
+if [ $# -eq 0 ]; then
+  # shellcheck disable=SC2046
+  set -- $(find example test "$build/test/snippet" -name '*.cpp' \
+    -not -path 'test/compile_fail/*' -not -path 'test/consumer/*' 2>/dev/null | sort)
+fi
+files=
+for file in "$@"; do
+  # Only files that have a coroutine; the rest is not worth a parse.
+  if grep -q co_await "$file"; then files="$files $file"; fi
+done
+if [ -z "$files" ]; then
+  echo 'coroutine lint: no coroutines'
+  exit 0
+fi
+
+# A temporary with a destructor is bound (cxxBindTemporaryExpr); trivially destructible ones are safe.
+out=$(mktemp)
+trap 'rm -f "$out" "$out.q"' EXIT
+cat >"$out.q" <<'Q'
+set output diag
+set bind-root false
+let here anyOf(isExpansionInMainFile(), isExpansionInFileMatching("(^|/)(example|test)/"))
+let awaits anyOf(coawaitExpr(), hasDescendant(coawaitExpr()))
+match coawaitExpr(here, hasDescendant(cxxBindTemporaryExpr(has(lambdaExpr())).bind("lambda with a destructor inside co_await: name it first")))
+match coawaitExpr(here, hasDescendant(cxxBindTemporaryExpr(has(initListExpr())).bind("aggregate with a destructor inside co_await: name it first")))
+match initListExpr(here, hasDescendant(coawaitExpr())).bind("co_await inside braces: name the result first")
+match cxxConstructExpr(here, isListInitialization(), hasDescendant(coawaitExpr())).bind("co_await inside braces: name the result first")
+match ifStmt(here, anyOf(hasCondition(expr(awaits)), hasConditionVariableStatement(hasDescendant(coawaitExpr())))).bind("co_await in a condition: name the result first")
+match whileStmt(here, hasCondition(expr(awaits))).bind("co_await in a condition: name the result first")
+match doStmt(here, hasCondition(expr(awaits))).bind("co_await in a condition: name the result first")
+match forStmt(here, hasCondition(expr(awaits))).bind("co_await in a condition: name the result first")
+match switchStmt(here, hasCondition(expr(awaits))).bind("co_await in a condition: name the result first")
+match conditionalOperator(here, hasDescendant(coawaitExpr())).bind("co_await in ?: : write an if with named results")
+match cxxNewExpr(here, hasDescendant(coawaitExpr())).bind("co_await in new: name the result first")
+Q
+# shellcheck disable=SC2086
+"$query" -p "$build" -f "$out.q" $files >"$out" 2>&1 || { cat "$out"; exit 1; }
+if grep -E 'error:|note: "' "$out"; then
+  echo 'coroutine lint: see above, and the table of g++ 12 rules in README.md' >&2
+  exit 1
+fi
+echo "coroutine lint: ok ($(echo $files | wc -w) files)"

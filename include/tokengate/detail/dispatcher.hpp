@@ -1,0 +1,237 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "tokengate/detail/block_pool.hpp"
+#include "tokengate/detail/deadline_heap.hpp"
+#include "tokengate/detail/lane_link.hpp"
+#include "tokengate/error.hpp"
+#include "tokengate/weight.hpp"
+
+namespace tokengate::detail {
+
+/// The live record of a key: while a token of it is out, all of them run on one worker.
+struct key_record {
+  std::size_t tokens = 0;     ///< admitted, not ended
+  std::uint8_t lane = 0;      ///< the lane of the first one, taken by all while the key lives
+  lane_link* bound = nullptr;
+  std::size_t blocked = 0;    ///< tokens that wait for max_concurrency
+  intrusive_list<token_base> followers;
+};
+
+/// Decides what happens to each token of one gate: admission, order, routing, credits, withdrawal,
+/// expiry. Decides without waiting: no thread, no executor; the time is a parameter.
+///
+/// Belongs to the holder of the gate's combiner; no member is thread-safe. No member but those
+/// marked throws. Ended tokens are collected in ready(); delivering them is the shell's work.
+///
+/// Invariants
+///  - A token is in exactly one place (token_base::place); every list knows only tokens of its place.
+///  - waiting(lane) counts the tokens in backlog, limited, follower and pinned of that lane, and
+///    never exceeds the bound. Tokens beyond it stay in the waiting room or are rejected.
+///  - FIFO: a lane's backlog is passed only by tokens that were dispatched or sent to another list.
+class dispatcher {
+ public:
+  using time_point = std::chrono::steady_clock::time_point;
+
+  struct limits {
+    std::size_t backlog;
+    std::size_t waiting_room;
+  };
+
+  using clock = time_point (*)() noexcept;
+
+  explicit dispatcher(limits bounds, clock now = &dispatcher::steady_now) noexcept
+      : bounds_(bounds), now_(now) {}
+
+  /// May throw bad_alloc; strong guarantee.
+  lane_link& add_link(std::shared_ptr<link> shared, parking_word<>& worker);
+  /// An operation whose tokens may wait for max_concurrency. May throw bad_alloc.
+  void add_operation(operation_record& operation) { operations_.push_back(&operation); }
+
+  // -- the way in ---------------------------------------------------------------------------------
+
+  /// Takes a new token: it is dispatched, waits, or ends up in ready() with its error. Tokens with
+  /// extras may allocate; where that fails the token ends as rejected.
+  void admit(token_base& token, std::uint64_t now) noexcept;
+
+  /// Dispatches what waits, as far as credits go.
+  void pump(std::uint64_t now) noexcept;
+
+  /// Publishes what was dispatched. Calls wake(parking_word&) for each worker that was parked.
+  template <class Wake>
+  void flush(Wake wake) noexcept {
+    for (lane_link* link : dirty_)
+      if (link->flush()) wake(link->worker());
+    dirty_.clear();
+  }
+  /// As flush(), but leaves what is staged for workers that have something to do already.
+  template <class Wake>
+  void flush_idle(Wake wake) noexcept {
+    std::erase_if(dirty_, [&](lane_link* link) {
+      if (link->has_published()) return false;
+      if (link->flush()) wake(link->worker());
+      return true;
+    });
+  }
+  [[nodiscard]] bool has_staged() const noexcept { return !dirty_.empty(); }
+
+  // -- the way back -------------------------------------------------------------------------------
+
+  /// A slot came back from its worker. Settles its token, if it still holds one, and gives it back
+  /// for the statistics. Call pump() afterwards.
+  token_base* give_back(lane_link& from, slot& place) noexcept;
+
+  /// Moves unstarted tokens from behind long ones to idle workers of the lane.
+  void balance(std::uint64_t now) noexcept;
+
+  /// A stop was requested: the token is withdrawn if it has not started.
+  void stop(token_base& token) noexcept;
+
+  /// Ends a token that has not started as killed, asks a running one to stop. False: no such token.
+  bool kill(std::uint64_t id) noexcept;
+
+  /// Asks everything that has started to stop.
+  void stop_all_running() noexcept;
+
+  /// Running tokens whose stop callbacks are to be called outside the combiner; each then needs its
+  /// stop note left.
+  [[nodiscard]] intrusive_list<token_base>& to_stop() noexcept { return to_stop_; }
+
+  /// Ends what may not wait any longer. Tokens without a time are not looked at.
+  void expire(time_point now) noexcept;
+  [[nodiscard]] time_point next_expiry() const noexcept;
+
+  /// Lets go of all links. No token may be held.
+  void drop_links() noexcept {
+    dirty_.clear();
+    for (lane_state& lane : lanes_) lane.links.clear();
+    links_.clear();
+  }
+
+  /// The worker behind this link has ended: nothing is routed there any more.
+  void bury(lane_link& dead, std::uint64_t now) noexcept;
+
+  /// No token is admitted any more; new ones end with `why`.
+  void close(error why) noexcept { closed_ = why; }
+  [[nodiscard]] bool closed() const noexcept { return closed_ != error{}; }
+  /// Ends everything that has not started.
+  void withdraw_all(token_state outcome, error why) noexcept;
+
+  // -- what is there ------------------------------------------------------------------------------
+
+  [[nodiscard]] intrusive_list<token_base>& ready() noexcept { return ready_; }
+  [[nodiscard]] std::vector<std::unique_ptr<lane_link>>& links() noexcept { return links_; }
+  [[nodiscard]] std::size_t waiting(std::size_t lane) const noexcept { return lanes_[lane].waiting; }
+  [[nodiscard]] std::size_t waiting_room(std::size_t lane) const noexcept {
+    return lanes_[lane].room.size();
+  }
+  /// Tokens that a worker has, or may take. Slots that travel empty do not count here.
+  [[nodiscard]] std::size_t held() const noexcept { return held_; }
+  [[nodiscard]] std::size_t in_flight(std::size_t lane) const noexcept {
+    return lanes_[lane].in_flight;
+  }
+  /// Cores on which something of this gate is in flight.
+  [[nodiscard]] std::size_t busy_cores() const noexcept { return busy_cores_; }
+  [[nodiscard]] run_estimate const& estimate(std::size_t lane) const noexcept {
+    return lanes_[lane].estimate;
+  }
+  /// Prefer not to route to this core, where the loop runs.
+  void avoid_core(std::uint32_t core) noexcept { avoid_ = core; }
+  /// Ticks that credits have to cover.
+  void set_hand_over(std::uint32_t ticks) noexcept { hand_over_ = ticks; }
+  /// Ticks below which a function counts as brief, so that its result may be published in a batch.
+  void set_brief(std::uint32_t ticks) noexcept { brief_ = ticks; }
+
+  /// Leads that are out with children, or whose children are; and how many of them have ended.
+  [[nodiscard]] std::size_t chains_open() const noexcept { return chains_.size(); }
+  [[nodiscard]] std::uint64_t chains_ended() const noexcept { return chains_ended_; }
+
+  /// Tokens that did not get a place in time; tokens that were withdrawn before they started.
+  [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }
+  [[nodiscard]] std::uint64_t withdrawn() const noexcept { return withdrawn_; }
+
+  /// Calls visit(token) for each token that is waiting or in a slot, and not ended.
+  template <class Visitor>
+  void for_each(Visitor visit) {
+    for (lane_state& lane : lanes_) {
+      lane.backlog.for_each(visit);
+      lane.room.for_each(visit);
+    }
+    for (operation_record* operation : operations_) operation->limited.for_each(visit);
+    for (auto& [key, record] : keys_) record.followers.for_each(visit);
+    for (auto& link : links_) {
+      link->pinned.for_each(visit);
+      link->for_each_out([&](slot& place) { visit(*place.held); });
+    }
+  }
+
+ private:
+  struct lane_state {
+    intrusive_list<token_base> backlog;
+    intrusive_list<token_base> room;  ///< waiting room
+    std::vector<lane_link*> links;
+    std::size_t waiting = 0;
+    std::size_t in_flight = 0;
+    run_estimate estimate;
+  };
+  using keys = std::unordered_map<
+      std::uint64_t, key_record, std::hash<std::uint64_t>, std::equal_to<>,
+      block_allocator<std::pair<std::uint64_t const, key_record>>>;
+
+  using chains = std::unordered_map<
+      std::uint64_t, std::uint64_t, std::hash<std::uint64_t>, std::equal_to<>,
+      block_allocator<std::pair<std::uint64_t const, std::uint64_t>>>;
+
+  enum class step : std::uint8_t { dispatched, set_aside, no_credit };
+
+  void enter(token_base& token, std::uint64_t now) noexcept;
+  [[nodiscard]] step try_dispatch(token_base& token, std::uint64_t now) noexcept;
+  [[nodiscard]] lane_link* route(lane_state& lane, std::uint32_t near) noexcept;
+  void dispatch(token_base& token, lane_link& to, std::uint64_t now) noexcept;
+  void admit_from_room(lane_state& lane, std::uint64_t now) noexcept;
+  void watch(token_base& token, time_point until) noexcept;
+  void unwatch(token_base& token) noexcept;
+  [[nodiscard]] bool take_out(token_base& token) noexcept;
+  [[nodiscard]] bool pull_back(lane_link& from, slot& place) noexcept;
+  void release(token_base& token) noexcept;
+  void settle(token_base& token, token_state outcome, error why) noexcept;
+  void stop_running(token_base& token) noexcept;
+  void join_chain(std::uint64_t lead) noexcept;
+  void leave_chain(std::uint64_t lead) noexcept;
+  void end_unstarted(token_base& token, token_state outcome, error why) noexcept;
+  [[nodiscard]] bool cannot_make_it(token_base& token, time_point now) const noexcept;
+
+  static time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
+
+  limits bounds_;
+  clock now_;
+  std::array<lane_state, lane_count> lanes_;
+  std::vector<std::unique_ptr<lane_link>> links_;
+  std::vector<lane_link*> dirty_;
+  std::vector<std::uint32_t> core_load_;
+  keys keys_;
+  deadline_heap<token_extras, &token_extras::heap_index> watched_;
+  std::vector<operation_record*> operations_;
+  std::uint64_t last_id_ = 0;
+  chains chains_;  ///< by id of the lead: tokens of the chain that are out
+  std::uint64_t chains_ended_ = 0;
+  std::uint64_t refused_ = 0;
+  std::uint64_t withdrawn_ = 0;
+  intrusive_list<token_base> ready_;
+  intrusive_list<token_base> to_stop_;
+  std::size_t held_ = 0;
+  std::size_t busy_cores_ = 0;
+  std::uint32_t avoid_ = token_extras::no_core;
+  std::uint32_t hand_over_ = 0;
+  std::uint32_t brief_ = 0;
+  error closed_{};
+};
+
+}  // namespace tokengate::detail

@@ -1,0 +1,108 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <algorithm>
+#include <cassert>
+#include <memory>
+#include <span>
+
+#include "tokengate/detail/mailbox.hpp"
+#include "tokengate/detail/operation_record.hpp"
+
+namespace tokengate::detail {
+
+/// The gate's end of a link: its credits, what it has staged for the next flush, and the tokens that
+/// can only go here. Belongs to the holder of the gate's combiner.
+class lane_link {
+ public:
+  lane_link(std::shared_ptr<link> shared, parking_word<>& worker) noexcept
+      : shared_(std::move(shared)), worker_(&worker) {}
+
+  [[nodiscard]] link& shared() const noexcept { return *shared_; }
+  [[nodiscard]] std::shared_ptr<link> const& owner() const noexcept { return shared_; }
+  [[nodiscard]] parking_word<>& worker() const noexcept { return *worker_; }
+  [[nodiscard]] std::uint32_t in_flight() const noexcept { return in_flight_; }
+  [[nodiscard]] bool alive() const noexcept { return alive_; }
+  [[nodiscard]] bool has_credit() const noexcept { return in_flight_ < credits_ && alive_; }
+  [[nodiscard]] std::uint32_t credits() const noexcept { return credits_; }
+  void bury() noexcept { alive_ = false; }
+
+  /// Puts a token into the next slot. Needs a credit. Visible to the worker after flush().
+  void stage(token_base& token, bool brief) noexcept {
+    assert(has_credit());
+    slot& place = shared_->slots[sent_ % link::capacity];
+    ++sent_;
+    ++in_flight_;
+    place.held = &token;
+    place.brief = brief;
+    token.way.flight = {&place, 0, 0};
+    token.where = token_base::place::slot;
+    // relaxed: the mailbox push of flush() publishes it.
+    place.claim.store(&token, std::memory_order_relaxed);
+    staged_[staged_count_++] = &place;
+  }
+
+  [[nodiscard]] bool has_staged() const noexcept { return staged_count_ != 0; }
+  [[nodiscard]] bool has_published() const noexcept { return in_flight_ > staged_count_; }
+
+  /// Publishes what is staged. True when the worker was parked and has to be woken.
+  [[nodiscard]] bool flush() noexcept {
+    [[maybe_unused]] auto const pushed = shared_->mailbox.push(staged_.data(), staged_count_);
+    assert(pushed == staged_count_);  // a ring holds all slots
+    staged_count_ = 0;
+    return worker_->notify();
+  }
+
+  /// Takes a token back that its worker has not started: true when it is the gate's again. The slot
+  /// goes on to the worker as a husk and returns its credit from there.
+  [[nodiscard]] bool pull_back(slot& place) noexcept {
+    token_base* expected = place.held;
+    // acq_rel: whoever loses must see what the winner did with the token before. See claim.pml.
+    if (expected == nullptr || !place.claim.compare_exchange_strong(
+                                   expected, nullptr, std::memory_order_acq_rel))
+      return false;
+    place.held = nullptr;
+    return true;
+  }
+
+  /// Calls visit(slot) for each slot that is out, oldest first.
+  template <class Visitor>
+  void for_each_out(Visitor visit) {
+    for (std::uint64_t at = sent_ - in_flight_; at != sent_; ++at)
+      if (slot& place = shared_->slots[at % link::capacity]; place.held != nullptr) visit(place);
+  }
+
+  /// A slot came back: its token, or null for a husk.
+  [[nodiscard]] token_base* take_back(slot& place) noexcept {
+    --in_flight_;
+    token_base* token = place.held;
+    place.held = nullptr;
+    return token;
+  }
+
+  /// Sets the credits by the measured service time: enough to cover the hand-over, no more, because
+  /// what lies in a mailbox is bound to one worker.
+  void learn(std::uint32_t ran, std::uint32_t hand_over) noexcept {
+    estimate_.add(ran);
+    credits_ = std::clamp<std::uint32_t>(2 + hand_over / (estimate_.mean() + 1), min_credits,
+                                         link::capacity);
+  }
+  [[nodiscard]] run_estimate const& estimate() const noexcept { return estimate_; }
+
+  intrusive_list<token_base> pinned;  ///< their key is bound to this worker
+
+ private:
+  static constexpr std::uint32_t min_credits = 2;
+
+  std::shared_ptr<link> shared_;
+  parking_word<>* worker_;
+  std::uint64_t sent_ = 0;
+  std::uint32_t in_flight_ = 0;
+  std::uint32_t credits_ = min_credits;
+  std::uint32_t staged_count_ = 0;
+  bool alive_ = true;
+  run_estimate estimate_;
+  std::array<slot*, link::capacity> staged_;
+};
+
+}  // namespace tokengate::detail

@@ -1,0 +1,67 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+#include "tokengate/detail/histogram.hpp"
+#include "tokengate/detail/intrusive_list.hpp"
+#include "tokengate/detail/token_base.hpp"
+#include "tokengate/token_options.hpp"
+
+namespace tokengate::detail {
+
+/// A counter with one writer at a time (the holder of a combiner, a worker) and any reader.
+class counter {
+ public:
+  void add(std::uint64_t n = 1) noexcept {
+    // Plain read and write: a lost update is impossible with one writer; relaxed, nothing hangs on it.
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t get() const noexcept {
+    return value_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+/// How long a function runs, as the dispatcher expects it. Ticks.
+class run_estimate {
+ public:
+  void add(std::uint32_t ticks) noexcept {
+    mean_ = mean_ == 0 ? ticks : mean_ + (static_cast<std::int64_t>(ticks) - mean_) / 8;
+    peak_ = ticks > peak_ ? ticks : peak_ - peak_ / 256;
+  }
+  [[nodiscard]] std::uint32_t mean() const noexcept { return static_cast<std::uint32_t>(mean_); }
+  [[nodiscard]] std::uint32_t recent_peak() const noexcept { return peak_; }
+  [[nodiscard]] bool known() const noexcept { return peak_ != 0; }
+
+ private:
+  std::int64_t mean_ = 0;
+  std::uint32_t peak_ = 0;
+};
+
+/// One operation of one gate. Its address is stable for the life of the gate's core. The counters may
+/// be read by any thread, everything else belongs to the holder of the combiner.
+struct operation_record {
+  operation_record(std::string name, token_options const& from)
+      : name(std::move(name)), options(from) {
+    options.operation = this->name;
+  }
+
+  const std::string name;
+  token_options options;
+
+  std::uint32_t out = 0;  ///< places under max_concurrency that are taken
+  intrusive_list<token_base> limited;
+  run_estimate estimate;
+
+  counter issued;
+  std::array<counter, 10> outcomes;  ///< by token_state
+  histogram run;
+};
+
+}  // namespace tokengate::detail

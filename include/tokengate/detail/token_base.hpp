@@ -1,0 +1,131 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+
+#include "tokengate/detail/combiner.hpp"
+#include "tokengate/detail/deadline_heap.hpp"
+#include "tokengate/detail/intrusive_list.hpp"
+#include "tokengate/error.hpp"
+#include "tokengate/token_options.hpp"
+#include "tokengate/token_state.hpp"
+
+/// @file
+/// The part of a token that dispatcher, gate and worker see without knowing its function, result or
+/// handler.
+///
+/// Invariants: who may touch what, when
+///  - Until it is admitted: the issuing thread, then the holder of the gate's combiner.
+///  - From the moment its worker has claimed it until it comes back on the return ring it is the
+///    worker's, except `flags`, which any thread may change, and the constant fields.
+///  - After the pointer was handed on (note, mailbox, return ring, delivery) nothing of it is touched.
+
+namespace tokengate::detail {
+
+struct operation_record;
+struct key_record;
+struct external_stop;
+struct slot;
+struct token_base;
+
+/// What only some tokens need: deadline, key, cancellation, the token they were issued from.
+struct token_extras {
+  using time_point = std::chrono::steady_clock::time_point;
+
+  time_point deadline = time_point::max();
+  time_point admit_until = time_point::max();
+  std::uint64_t key = 0;
+  key_record* bound = nullptr;         ///< the live record of the key
+  note stop_note;
+  token_base* owner = nullptr;
+  std::size_t heap_index = not_in_heap;
+  std::uint64_t lead = 0;              ///< id of the token that issued this one, 0 for none
+  std::uint32_t near_core = no_core;   ///< where the lead ran
+  std::atomic<token_state> wanted{token_state::cancelled};  ///< outcome if it has not started
+  external_stop* external = nullptr;   ///< the caller's std::stop_token, if one was given
+  bool has_key = false;
+  bool granted = false;                ///< holds a place under its operation's max_concurrency
+  bool note_worked_off = false;
+  bool held_for_note = false;          ///< ended, waits for its stop note before it may be freed
+
+  static constexpr std::uint32_t no_core = std::numeric_limits<std::uint32_t>::max();
+};
+
+/// How a token is ended on the issuing side.
+enum class ending : std::uint8_t {
+  deliver,  ///< invoke the handler on its executor
+  destroy   ///< the context goes away: destroy the handler without invoking it
+};
+
+struct token_ops {
+  /// Worker: runs the function, keeps value or exception in the token. True when it returned.
+  bool (*run)(token_base&) noexcept;
+  /// Issuing side, outside the combiner: frees the token, then invokes or destroys its handler. May
+  /// throw what the handler throws; the token is gone in any case.
+  void (*end)(token_base*, ending);
+  /// Asks a function that takes a std::stop_token to stop. Any thread.
+  void (*request_stop)(token_base&) noexcept;
+  /// Destroys the handler of a token whose function is still running, and makes `end` skip it.
+  void (*abandon)(token_base&) noexcept;
+};
+
+struct token_base : list_hook<> {
+  enum flag : std::uint8_t {
+    stop_requested = 1,  ///< visible to the running function
+    stop_noted = 2,      ///< a stop note was left, or is about to be
+    ended = 4,           ///< the outcome is settled: a later stop request does nothing
+    abandoned = 8        ///< its handler was destroyed while the function runs
+  };
+  enum class place : std::uint8_t {
+    outside,
+    waiting_room,  ///< not admitted: its lane's backlog is full
+    backlog,
+    limited,   ///< waits for max_concurrency of its operation
+    follower,  ///< waits behind a limited token of the same key
+    pinned,    ///< waits for a credit of the worker that its key is bound to
+    slot,      ///< in a mailbox, or claimed by its worker
+    ready      ///< ended, waits for delivery
+  };
+
+  token_base(const token_ops& ops, operation_record& operation) noexcept
+      : ops(&ops), operation(&operation) {}
+
+  const token_ops* ops;
+  operation_record* operation;
+  token_extras* extras = nullptr;
+  std::uint64_t issued = 0;      ///< ticks
+  std::uint64_t id = 0;
+  std::uint32_t dispatched = 0;  ///< ticks after `issued`, saturating
+  std::atomic<std::uint8_t> flags{0};
+  std::uint8_t lane = 0;
+  place where = place::outside;
+  admission policy = admission::wait;
+  token_state outcome = token_state::created;
+
+  union on_the_way {
+    detail::note note{};  ///< while it is left with the holder of the combiner
+    struct {
+      detail::slot* slot;
+      std::uint32_t started;  ///< ticks after it was dispatched, saturating
+      std::uint32_t ran;      ///< ticks, saturating
+    } flight;                 ///< while `where` is slot
+    error why;                ///< while it is ready, if its function did not run
+  } way;
+
+  [[nodiscard]] bool wants_stop() const noexcept {
+    return (flags.load(std::memory_order_relaxed) & stop_requested) != 0;
+  }
+  [[nodiscard]] std::chrono::steady_clock::time_point deadline() const noexcept {
+    return extras ? extras->deadline : token_extras::time_point::max();
+  }
+};
+
+[[nodiscard]] inline std::uint32_t saturate(std::uint64_t ticks) noexcept {
+  constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
+  return static_cast<std::uint32_t>(ticks < most ? ticks : most);
+}
+
+}  // namespace tokengate::detail

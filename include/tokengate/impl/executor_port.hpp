@@ -1,0 +1,98 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/defer.hpp>
+#include <boost/asio/execution/context.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+#include <boost/asio/query.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <memory>
+#include <optional>
+
+#include "tokengate/detail/block_pool.hpp"
+#include "tokengate/fwd.hpp"
+
+namespace tokengate::detail {
+
+/// What is posted to a loop: one turn of a gate's drain.
+class drain_target {
+ public:
+  /// `continued`: the drain that posted this one has not given the drain's state up.
+  virtual void drain(bool continued, std::uint64_t posted_at) = 0;
+
+ protected:
+  ~drain_target() = default;
+};
+
+struct drain_turn {
+  using allocator_type = block_allocator<void>;
+
+  std::shared_ptr<drain_target> target;
+  std::uint64_t posted_at;
+  bool continued;
+
+  [[nodiscard]] allocator_type get_allocator() const noexcept { return {}; }
+  void operator()() { target->drain(continued, posted_at); }
+};
+
+/// A gate's executor under its own type: posting through a type-erased one would allocate on every
+/// wake-up from a worker.
+class executor_port {
+ public:
+  virtual ~executor_port() = default;
+  virtual void post(drain_turn turn) = 0;
+  /// Like post, from inside the loop, and behind what is already there.
+  virtual void defer(drain_turn turn) = 0;
+  virtual void start_work() = 0;
+  virtual void finish_work() noexcept = 0;
+  [[nodiscard]] virtual bool running_in_this_thread() const noexcept = 0;
+};
+
+template <class Executor>
+class typed_executor_port final : public executor_port {
+ public:
+  explicit typed_executor_port(Executor executor) : executor_(std::move(executor)) {}
+
+  void post(drain_turn turn) override { asio::post(executor_, std::move(turn)); }
+  void defer(drain_turn turn) override { asio::defer(executor_, std::move(turn)); }
+  void start_work() override {
+    work_.emplace(asio::prefer(executor_, asio::execution::outstanding_work.tracked));
+  }
+  void finish_work() noexcept override { work_.reset(); }
+  bool running_in_this_thread() const noexcept override {
+    if constexpr (requires { executor_.running_in_this_thread(); })
+      return executor_.running_in_this_thread();
+    else
+      return false;
+  }
+
+ private:
+  using tracked = std::decay_t<decltype(asio::prefer(
+      std::declval<Executor const&>(), asio::execution::outstanding_work.tracked))>;
+  Executor executor_;
+  std::optional<tracked> work_;
+};
+
+template <class Executor>
+[[nodiscard]] std::unique_ptr<executor_port> make_executor_port(Executor const& executor) {
+  return std::make_unique<typed_executor_port<Executor>>(executor);
+}
+
+/// Finds the usual executors behind the type-erased one.
+[[nodiscard]] inline std::unique_ptr<executor_port> make_executor_port(
+    asio::any_io_executor const& executor) {
+  using io = asio::io_context::executor_type;
+  using pool = asio::thread_pool::executor_type;
+  if (auto* found = executor.target<io>()) return make_executor_port(*found);
+  if (auto* found = executor.target<asio::strand<io>>()) return make_executor_port(*found);
+  if (auto* found = executor.target<pool>()) return make_executor_port(*found);
+  if (auto* found = executor.target<asio::strand<pool>>()) return make_executor_port(*found);
+  return std::make_unique<typed_executor_port<asio::any_io_executor>>(executor);
+}
+
+}  // namespace tokengate::detail

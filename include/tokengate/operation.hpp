@@ -1,0 +1,36 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "tokengate/fwd.hpp"
+#include "tokengate/token_options.hpp"
+
+namespace tokengate {
+
+namespace detail {
+class gate_core;
+struct operation_record;
+}  // namespace detail
+
+/// What a token is an instance of: a name, a weight, limits and policies, and the books kept under that
+/// name. Made by gate::define(). Cheap to copy; refers to its gate.
+class operation {
+ public:
+  [[nodiscard]] std::string_view name() const noexcept;
+  [[nodiscard]] tokengate::weight weight() const noexcept;
+  [[nodiscard]] token_options const& options() const noexcept;
+
+ private:
+  friend class gate;
+  template <class>
+  friend class guarded;
+  operation(std::shared_ptr<detail::gate_core> gate, detail::operation_record& record) noexcept
+      : gate_(std::move(gate)), record_(&record) {}
+
+  std::shared_ptr<detail::gate_core> gate_;
+  detail::operation_record* record_;
+};
+
+}  // namespace tokengate

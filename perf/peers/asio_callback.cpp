@@ -1,0 +1,40 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+//
+// post() to the pool, and a post() back from there.
+#include "stock.hpp"
+
+#include "../drive.hpp"
+#include "asio_pool.hpp"
+
+namespace perf {
+namespace {
+
+class callback_peer final : public asio_peer {
+ public:
+  using asio_peer::asio_peer;
+
+ private:
+  struct issue {
+    callback_peer* self;
+
+    template <class Done>
+    void operator()(slot& place, Done done) {
+      asio::post(self->pool_, [self = self, &place, done] {
+        place.work();
+        asio::post(self->loop_, done);
+      });
+    }
+  };
+
+  void start(load& what) override { drive(what, issue_); }
+
+  issue issue_{this};
+};
+
+}  // namespace
+
+std::unique_ptr<peer> make_asio_callback(shape, placement where) {
+  return std::make_unique<callback_peer>(where);
+}
+
+}  // namespace perf

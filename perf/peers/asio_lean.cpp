@@ -1,0 +1,59 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+//
+// The leanest operation a user would write: one post to the pool, one back, awaited as one.
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "asio_pool.hpp"
+#include "stock.hpp"
+
+namespace perf {
+namespace {
+
+template <class Token>
+auto async_work(asio::thread_pool& pool, slot& place, Token&& token) {
+  auto initiate = [&pool, &place](auto handler) {
+    asio::post(pool, [&place, handler = std::move(handler)]() mutable {
+      place.work();
+      auto const home = asio::get_associated_executor(handler);
+      asio::post(home, std::move(handler));
+    });
+  };
+  return asio::async_initiate<Token, void()>(initiate, token);
+}
+
+template <class Token>
+class lean_peer final : public asio_peer {
+ public:
+  lean_peer(placement where, Token token) : asio_peer(where), token_(token) {}
+
+ private:
+  void start(load& what) override {
+    for (auto& place : what.slots())
+      asio::co_spawn(this->loop_, chain(what, place), asio::detached);
+  }
+
+  asio::awaitable<void> chain(load& what, slot& place) {
+    while (what.next(place)) {
+      co_await async_work(this->pool_, place, token_);
+      what.finished(place);
+    }
+  }
+
+  Token token_;
+};
+
+}  // namespace
+
+std::unique_ptr<peer> make_asio_lean(shape how, placement where) {
+  if (how == shape::use_awaitable)
+    return std::make_unique<lean_peer<asio::use_awaitable_t<>>>(where, asio::use_awaitable);
+  return std::make_unique<lean_peer<asio::deferred_t>>(where, asio::deferred);
+}
+
+}  // namespace perf

@@ -1,0 +1,44 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+//
+// post(function, executor, token): the function runs on the pool, the handler on its own executor.
+#include "stock.hpp"
+
+#ifdef TOKENGATE_PERF_HAS_POST_FUNCTION
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/detached.hpp>
+
+#include "asio_pool.hpp"
+
+namespace perf {
+namespace {
+
+class post_function_peer final : public asio_peer {
+ public:
+  using asio_peer::asio_peer;
+
+ private:
+  void start(load& what) override {
+    for (auto& place : what.slots()) asio::co_spawn(loop_, chain(what, place), asio::detached);
+  }
+
+  asio::awaitable<void> chain(load& what, slot& place) {
+    auto const work = [&place] { place.work(); };
+    while (what.next(place)) {
+      co_await asio::post(work, pool_.get_executor(), asio::deferred);
+      what.finished(place);
+    }
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<peer> make_asio_post_function(shape, placement where) {
+  return std::make_unique<post_function_peer>(where);
+}
+
+}  // namespace perf
+
+#endif

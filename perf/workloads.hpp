@@ -1,0 +1,17 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <vector>
+
+#include "workload.hpp"
+
+namespace perf {
+
+// One source per family, under the same name.
+void add_round_trip(std::vector<workload>& to);
+void add_throughput(std::vector<workload>& to);
+void add_burst(std::vector<workload>& to);
+void add_window(std::vector<workload>& to);
+void add_idle(std::vector<workload>& to);
+
+}  // namespace perf

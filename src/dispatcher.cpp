@@ -1,0 +1,223 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include "tokengate/detail/dispatcher.hpp"
+
+#include <algorithm>
+
+#include "tokengate/detail/tick_clock.hpp"
+
+// The way in: admission, routing, dispatch. The way back is in dispatcher_end.cpp.
+
+namespace tokengate::detail {
+
+lane_link& dispatcher::add_link(std::shared_ptr<link> shared, parking_word<>& worker) {
+  auto added = std::make_unique<lane_link>(std::move(shared), worker);
+  link const& to = added->shared();
+  lane_state& lane = lanes_[to.lane];
+  if (core_load_.size() <= to.core) core_load_.resize(to.core + 1);
+  dirty_.reserve(links_.size() + 1);
+  lane.links.reserve(lane.links.size() + 1);
+  links_.push_back(std::move(added));
+  lane.links.push_back(links_.back().get());
+  return *links_.back();
+}
+
+void dispatcher::admit(token_base& token, std::uint64_t now) noexcept {
+  token.id = ++last_id_;
+  token.operation->issued.add();
+  if (token.extras != nullptr && token.extras->lead != 0) join_chain(token.extras->lead);
+  if (closed()) return settle(token, token_state::rejected, closed_);
+  token_extras* extras = token.extras;
+  if (extras != nullptr) {
+    // A note of that request that is still on its way holds the token back until it is worked off.
+    if (token.wants_stop())
+      return settle(token, extras->wanted.load(std::memory_order_relaxed), error::cancelled);
+    if (extras->deadline != time_point::max()) {
+      auto const at = now_();
+      if (at >= extras->deadline)
+        return settle(token, token_state::timed_out, error::deadline_passed);
+      if (cannot_make_it(token, at))
+        return settle(token, token_state::rejected, error::overloaded);
+    }
+    if (extras->has_key) {
+      // All live tokens of a key share a lane, or their order would depend on two backlogs.
+      if (auto found = keys_.find(extras->key); found != keys_.end())
+        token.lane = found->second.lane;
+    }
+  }
+  lane_state& lane = lanes_[token.lane];
+  if (lane.waiting < bounds_.backlog && lane.room.empty()) [[likely]]
+    return enter(token, now);
+
+  if (token.policy == admission::try_now || lane.room.size() >= bounds_.waiting_room)
+    return settle(token, token_state::rejected, error::backlog_full);
+  token.where = token_base::place::waiting_room;
+  lane.room.push_back(token);
+  if (extras != nullptr) {
+    auto const until = std::min(extras->admit_until, extras->deadline);
+    if (until != time_point::max()) watch(token, until);
+  }
+}
+
+/// Estimated wait by what is ahead in the lane; only for tokens that have a deadline.
+bool dispatcher::cannot_make_it(token_base& token, time_point at) const noexcept {
+  lane_state const& lane = lanes_[token.lane];
+  if (lane.waiting == 0 || !lane.estimate.known() || lane.links.empty()) return false;
+  std::uint64_t const ahead = lane.waiting + lane.in_flight;
+  auto const wait = tick_clock::to_ns(ahead * lane.estimate.mean() / lane.links.size());
+  return token.extras->deadline - at < std::chrono::nanoseconds(wait);
+}
+
+void dispatcher::enter(token_base& token, std::uint64_t now) noexcept {
+  lane_state& lane = lanes_[token.lane];
+  if (token_extras* extras = token.extras; extras != nullptr && extras->has_key) {
+    try {
+      key_record& record = keys_[extras->key];
+      if (record.tokens++ == 0) record.lane = token.lane;
+      extras->bound = &record;
+    } catch (...) {
+      return settle(token, token_state::rejected, error::overloaded);
+    }
+  }
+  ++lane.waiting;
+  if (lane.backlog.empty()) {
+    auto const done = try_dispatch(token, now);
+    if (done == step::dispatched) return;
+    if (done == step::set_aside) {
+      if (token.deadline() != time_point::max()) watch(token, token.deadline());
+      return;
+    }
+  }
+  token.where = token_base::place::backlog;
+  lane.backlog.push_back(token);
+  if (token.deadline() != time_point::max()) watch(token, token.deadline());
+}
+
+dispatcher::step dispatcher::try_dispatch(token_base& token, std::uint64_t now) noexcept {
+  lane_state& lane = lanes_[token.lane];
+  token_extras* extras = token.extras;
+  key_record* key = extras != nullptr ? extras->bound : nullptr;
+  operation_record& operation = *token.operation;
+
+  bool const granted = extras != nullptr && extras->granted;
+  if (key != nullptr && key->blocked != 0 && !granted) {
+    token.where = token_base::place::follower;
+    key->followers.push_back(token);
+    return step::set_aside;
+  }
+  if (operation.options.max_concurrency != 0 && !granted) {
+    if (operation.out >= operation.options.max_concurrency || !operation.limited.empty()) {
+      token.where = token_base::place::limited;
+      operation.limited.push_back(token);
+      if (key != nullptr) ++key->blocked;
+      return step::set_aside;
+    }
+    ++operation.out;
+    extras->granted = true;
+  }
+
+  if (key != nullptr && key->bound != nullptr && key->bound->alive()) {
+    if (key->bound->has_credit() && key->bound->pinned.empty()) {
+      dispatch(token, *key->bound, now);
+      return step::dispatched;
+    }
+    token.where = token_base::place::pinned;
+    key->bound->pinned.push_back(token);
+    return step::set_aside;
+  }
+  lane_link* to = route(lane, extras != nullptr ? extras->near_core : token_extras::no_core);
+  if (to == nullptr) return step::no_credit;
+  if (key != nullptr) key->bound = to;
+  dispatch(token, *to, now);
+  return step::dispatched;
+}
+
+/// Join the shortest bounded queue. Among equals: where nothing else of this gate runs, where a
+/// worker is awake, not on the loop's own core; children near their lead.
+lane_link* dispatcher::route(lane_state& lane, std::uint32_t near) noexcept {
+  lane_link* best = nullptr;
+  std::uint32_t best_cost = ~std::uint32_t{0};
+  for (lane_link* candidate : lane.links) {
+    if (!candidate->has_credit()) continue;
+    auto const core = static_cast<std::uint32_t>(candidate->shared().core);
+    std::uint32_t cost = candidate->in_flight() * 16;
+    if (cost >= best_cost) continue;
+    if (core == near && candidate->in_flight() < 2) cost = 0;
+    if (core_load_[core] > candidate->in_flight()) cost += 8;
+    if (core == avoid_) cost += 4;
+    if (candidate->worker().looks_parked()) cost += 2;
+    if (cost < best_cost) {
+      best = candidate;
+      best_cost = cost;
+    }
+  }
+  return best;
+}
+
+void dispatcher::dispatch(token_base& token, lane_link& to, std::uint64_t now) noexcept {
+  lane_state& lane = lanes_[token.lane];
+  --lane.waiting;
+  ++lane.in_flight;
+  ++held_;
+  if (core_load_[to.shared().core]++ == 0) ++busy_cores_;
+  token.dispatched = saturate(tick_clock::elapsed(token.issued, now));
+  auto const& estimate = token.operation->estimate;
+  bool const brief = estimate.known() && estimate.recent_peak() < brief_;
+  // A function with a std::stop_token has to hear of its deadline while it runs; any other token is
+  // watched only if it may have to wait in the mailbox.
+  if (token.extras != nullptr && token.extras->deadline != time_point::max() &&
+      token.extras->heap_index == not_in_heap && (to.in_flight() != 0 || token.ops->request_stop != nullptr))
+    watch(token, token.extras->deadline);
+  if (!to.has_staged()) dirty_.push_back(&to);
+  to.stage(token, brief);
+}
+
+void dispatcher::pump(std::uint64_t now) noexcept {
+  for (auto& link : links_)
+    while (!link->pinned.empty() && link->has_credit())
+      dispatch(*link->pinned.pop_front(), *link, now);
+  for (lane_state& lane : lanes_) {
+    for (;;) {
+      while (token_base* token = lane.backlog.front()) {
+        if (token->deadline() != time_point::max() && token->deadline() <= now_()) {
+          end_unstarted(*token, token_state::timed_out, error::deadline_passed);
+          continue;
+        }
+        lane.backlog.remove(*token);
+        if (try_dispatch(*token, now) != step::no_credit) continue;
+        lane.backlog.push_front(*token);
+        token->where = token_base::place::backlog;
+        break;
+      }
+      if (lane.room.empty() || lane.waiting >= bounds_.backlog) break;
+      admit_from_room(lane, now);
+      if (!lane.backlog.empty()) break;
+    }
+  }
+}
+
+void dispatcher::admit_from_room(lane_state& lane, std::uint64_t now) noexcept {
+  while (!lane.room.empty() && lane.waiting < bounds_.backlog) {
+    token_base& token = *lane.room.pop_front();
+    unwatch(token);
+    enter(token, now);
+  }
+}
+
+void dispatcher::watch(token_base& token, time_point until) noexcept {
+  if (token.extras->heap_index != not_in_heap) return;
+  try {
+    watched_.push(until, *token.extras);
+  } catch (...) {
+    // Without memory the deadline is still checked at dispatch and at pick-up.
+  }
+}
+
+void dispatcher::unwatch(token_base& token) noexcept {
+  if (token.extras != nullptr) watched_.remove(*token.extras);
+}
+
+dispatcher::time_point dispatcher::next_expiry() const noexcept {
+  return watched_.next().value_or(time_point::max());
+}
+
+}  // namespace tokengate::detail

@@ -1,0 +1,272 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <utility>
+
+#include "tokengate/detail/dispatcher.hpp"
+
+// The way back: returned slots, withdrawal, expiry, and what ends a token.
+
+namespace tokengate::detail {
+
+token_base* dispatcher::give_back(lane_link& from, slot& place) noexcept {
+  link const& to = from.shared();
+  lane_state& lane = lanes_[to.lane];
+  --lane.in_flight;
+  if (--core_load_[to.core] == 0) --busy_cores_;
+  token_base* token = from.take_back(place);
+  if (token == nullptr) return nullptr;
+  --held_;
+  auto const ran = token->way.flight.ran;
+  if (token->outcome == token_state::created) {
+    // The worker could not start it: it found the deadline passed, or it has ended itself.
+    bool const expired = token->deadline() <= now_();
+    settle(*token, expired ? token_state::timed_out : token_state::cancelled,
+           expired ? error::deadline_passed : error::stopped);
+    return nullptr;
+  }
+  lane.estimate.add(ran);
+  from.learn(ran, hand_over_);
+  token->operation->estimate.add(ran);
+  settle(*token, token->outcome, error{});
+  return token;
+}
+
+void dispatcher::balance(std::uint64_t now) noexcept {
+  for (lane_state& lane : lanes_) {
+    if (lane.in_flight < 2 || lane.links.size() < 2 || !lane.backlog.empty()) continue;
+    for (lane_link* idle : lane.links) {
+      if (idle->in_flight() != 0 || !idle->alive()) continue;
+      for (lane_link* stuck : lane.links) {
+        if (stuck->in_flight() < 2 || stuck->estimate().mean() < hand_over_) continue;
+        token_base* moved = nullptr;
+        stuck->for_each_out([&](slot& place) {
+          bool const keyed = place.held->extras != nullptr && place.held->extras->bound != nullptr;
+          token_base* token = place.held;
+          if (moved == nullptr && !keyed && pull_back(*stuck, place)) moved = token;
+        });
+        if (moved == nullptr) continue;
+        ++lane.waiting;
+        dispatch(*moved, *idle, now);
+        break;
+      }
+    }
+  }
+}
+
+void dispatcher::stop(token_base& token) noexcept {
+  token_extras& extras = *token.extras;
+  extras.note_worked_off = true;
+  if (extras.held_for_note) {
+    extras.held_for_note = false;
+    token.where = token_base::place::ready;
+    ready_.push_back(token);
+    return;
+  }
+  if ((token.flags.load(std::memory_order_relaxed) & token_base::ended) != 0) return;
+  auto const wanted = extras.wanted.load(std::memory_order_relaxed);
+  end_unstarted(token, wanted,
+                wanted == token_state::killed ? error::killed : error::cancelled);
+}
+
+void dispatcher::expire(time_point now) noexcept {
+  while (token_extras* extras = watched_.pop_expired(now)) {
+    token_base& token = *extras->owner;
+    if (now < extras->deadline) {
+      // It was watched for its place in the backlog, which it did not get in time.
+      end_unstarted(token, token_state::rejected, error::backlog_full);
+    } else if (take_out(token)) {
+      settle(token, token_state::timed_out, error::deadline_passed);
+    } else {
+      stop_running(token);
+    }
+  }
+}
+
+void dispatcher::stop_running(token_base& token) noexcept {
+  if (token.extras == nullptr || token.ops->request_stop == nullptr) {
+    token.flags.fetch_or(token_base::stop_requested, std::memory_order_relaxed);
+    return;
+  }
+  // Stop callbacks are user code, so they run outside the combiner; until then the token is kept as
+  // if somebody had left a stop note, and signal_stops() leaves it.
+  auto const before = token.flags.fetch_or(token_base::stop_requested | token_base::stop_noted,
+                                           std::memory_order_acq_rel);
+  if ((before & token_base::ended) != 0) return;
+  bool const noted = (before & token_base::stop_noted) != 0;
+  // An earlier note may have been a withdrawal only, which left the function alone.
+  if (noted && (!token.extras->note_worked_off || (before & token_base::stop_requested) != 0)) return;
+  token.extras->note_worked_off = false;
+  to_stop_.push_back(token);
+}
+
+bool dispatcher::kill(std::uint64_t id) noexcept {
+  token_base* found = nullptr;
+  for_each([&](token_base& token) {
+    if (token.id == id) found = &token;
+  });
+  if (found == nullptr) return false;
+  if (take_out(*found))
+    settle(*found, token_state::killed, error::killed);
+  else
+    stop_running(*found);
+  return true;
+}
+
+void dispatcher::stop_all_running() noexcept {
+  for (auto& link : links_)
+    link->for_each_out([&](slot& place) { stop_running(*place.held); });
+}
+
+void dispatcher::join_chain(std::uint64_t lead) noexcept {
+  try {
+    auto const [at, fresh] = chains_.try_emplace(lead, 1);
+    ++at->second;
+  } catch (...) {
+    // Without memory the chain is missing from the books; its tokens are not.
+  }
+}
+
+void dispatcher::leave_chain(std::uint64_t lead) noexcept {
+  auto const found = chains_.find(lead);
+  if (found == chains_.end() || --found->second != 0) return;
+  chains_.erase(found);
+  ++chains_ended_;
+}
+
+bool dispatcher::pull_back(lane_link& from, slot& place) noexcept {
+  if (!from.pull_back(place)) return false;
+  --held_;
+  return true;
+}
+
+/// Takes a token that has not started out of wherever it is. False when it has started.
+bool dispatcher::take_out(token_base& token) noexcept {
+  lane_state& lane = lanes_[token.lane];
+  key_record* key = token.extras != nullptr ? token.extras->bound : nullptr;
+  switch (token.where) {
+    case token_base::place::outside:
+    case token_base::place::ready:
+      return false;
+    case token_base::place::waiting_room:
+      lane.room.remove(token);
+      return true;
+    case token_base::place::backlog:
+      lane.backlog.remove(token);
+      break;
+    case token_base::place::limited:
+      token.operation->limited.remove(token);
+      if (key != nullptr && --key->blocked == 0) {
+        // In front of the backlog, in their order.
+        while (token_base* last = key->followers.pop_back()) {
+          last->where = token_base::place::backlog;
+          lanes_[last->lane].backlog.push_front(*last);
+        }
+      }
+      break;
+    case token_base::place::follower:
+      key->followers.remove(token);
+      break;
+    case token_base::place::pinned:
+      key->bound->pinned.remove(token);
+      break;
+    case token_base::place::slot: {
+      slot& place = *token.way.flight.slot;
+      for (lane_link* holder : lane.links)
+        if (&place >= holder->shared().slots.data() &&
+            &place < holder->shared().slots.data() + link::capacity)
+          return pull_back(*holder, place);
+      return false;
+    }
+  }
+  --lane.waiting;
+  return true;
+}
+
+void dispatcher::end_unstarted(token_base& token, token_state outcome, error why) noexcept {
+  if (take_out(token)) settle(token, outcome, why);
+}
+
+/// Gives up what the token holds besides its place.
+void dispatcher::release(token_base& token) noexcept {
+  token_extras& extras = *token.extras;
+  watched_.remove(extras);
+  if (std::exchange(extras.granted, false)) {
+    operation_record& operation = *token.operation;
+    --operation.out;
+    if (token_base* next = operation.limited.front()) {
+      // To the front: it has waited longer than what is in the backlog now. It keeps the place.
+      ++operation.out;
+      next->extras->granted = true;
+      (void)take_out(*next);
+      lane_state& lane = lanes_[next->lane];
+      ++lane.waiting;
+      next->where = token_base::place::backlog;
+      lane.backlog.push_front(*next);
+    }
+  }
+  if (key_record* key = std::exchange(extras.bound, nullptr); key != nullptr && --key->tokens == 0)
+    keys_.erase(extras.key);
+}
+
+void dispatcher::settle(token_base& token, token_state outcome, error why) noexcept {
+  token.outcome = outcome;
+  if (why != error{}) token.way.why = why;
+  if (why == error::backlog_full || why == error::overloaded) ++refused_;
+  if (outcome == token_state::cancelled) ++withdrawn_;
+  token.operation->outcomes[static_cast<std::size_t>(outcome)].add();
+  if (!chains_.empty()) [[unlikely]] {
+    leave_chain(token.id);
+    if (token.extras != nullptr && token.extras->lead != 0) leave_chain(token.extras->lead);
+  }
+  if (token_extras* extras = token.extras) {
+    release(token);
+    // acq_rel: a stop request either sees `ended` and leaves no note, or its note is awaited here.
+    auto const before = token.flags.fetch_or(token_base::ended, std::memory_order_acq_rel);
+    if ((before & token_base::stop_noted) != 0 && !extras->note_worked_off) {
+      extras->held_for_note = true;
+      token.where = token_base::place::outside;
+      return;
+    }
+  }
+  token.where = token_base::place::ready;
+  ready_.push_back(token);
+}
+
+void dispatcher::bury(lane_link& dead, std::uint64_t now) noexcept {
+  dead.bury();
+  for (auto& [key, record] : keys_)
+    if (record.bound == &dead) record.bound = nullptr;
+  while (token_base* token = dead.pinned.pop_front()) {
+    token->where = token_base::place::backlog;
+    lanes_[token->lane].backlog.push_front(*token);
+  }
+  for (auto& link : links_)
+    if (link->alive()) return pump(now);
+  if (!closed()) close(error::stopped);
+  withdraw_all(token_state::cancelled, error::stopped);
+}
+
+void dispatcher::withdraw_all(token_state outcome, error why) noexcept {
+  for (lane_state& lane : lanes_)
+    while (token_base* token = lane.room.front()) end_unstarted(*token, outcome, why);
+  for (;;) {
+    // Ending one may move others into a backlog, hence in rounds until all lists are empty.
+    token_base* token = nullptr;
+    for (lane_state& lane : lanes_)
+      if (token == nullptr) token = lane.backlog.front();
+    for (operation_record* operation : operations_)
+      if (token == nullptr) token = operation->limited.front();
+    for (auto& [key, record] : keys_)
+      if (token == nullptr) token = record.followers.front();
+    for (auto& link : links_)
+      if (token == nullptr) token = link->pinned.front();
+    if (token == nullptr) break;
+    end_unstarted(*token, outcome, why);
+  }
+  for (auto& link : links_)
+    link->for_each_out([&](slot& place) {
+      token_base& token = *place.held;
+      if (pull_back(*link, place)) settle(token, outcome, why);
+    });
+}
+
+}  // namespace tokengate::detail

@@ -1,0 +1,300 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include "gate_core.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include "tokengate/detail/tick_clock.hpp"
+#include "tokengate/logging.hpp"
+
+// The way in, and what any thread may ask of a gate. The drain is in gate_drain.cpp, the end of life
+// in gate_life.cpp, what there is to look at in gate_view.cpp.
+
+namespace tokengate::detail {
+namespace {
+
+/// What a mailbox has to cover: a wake-up of the loop, and one of the worker.
+constexpr std::chrono::nanoseconds hand_over = std::chrono::microseconds(20);
+constexpr std::chrono::nanoseconds brief = std::chrono::microseconds(1);
+
+}  // namespace
+
+gate_core::delivery& gate_core::delivery_here() noexcept {
+  static constinit thread_local delivery here;
+  return here;
+}
+
+gate_core::gate_core(asio::any_io_executor executor, std::unique_ptr<executor_port> port,
+                     std::shared_ptr<pool_core> pool, gate_options const& options)
+    : executor_(std::move(executor)),
+      port_(std::move(port)),
+      pool_(std::move(pool)),
+      options_(options),
+      publish_after_(tick_clock::to_ticks(std::chrono::microseconds(1))),
+      hot_limit_(tick_clock::to_ticks(options.hot_limit)),
+      hot_base_(tick_clock::to_ticks(std::chrono::microseconds(30))),
+      dispatcher_({options.backlog, options.waiting}),
+      timer_(std::in_place, executor_) {
+  dispatcher_.set_hand_over(static_cast<std::uint32_t>(tick_clock::to_ticks(hand_over)));
+  dispatcher_.set_brief(static_cast<std::uint32_t>(tick_clock::to_ticks(brief)));
+  refill_note_.set(note::kind::refill, nullptr);
+  for (weight lane : {weight::light, weight::medium, weight::heavy}) {
+    token_options plain;
+    plain.weight = lane;
+    operations_.emplace_back(std::string(to_string(lane)), plain);
+    defaults_[lane_index(lane)] = &operations_.back();
+  }
+  for (operation_record& each : operations_) dispatcher_.add_operation(each);
+}
+
+void gate_core::attach() {
+  auto links = pool_->attach(shared_from_this());
+  enter();
+  for (auto& link : links) {
+    worker& to = pool_->at(link->position);
+    dispatcher_.add_link(std::move(link), to.parking());
+  }
+  leave();
+}
+
+void gate_core::issue(token_base& token) noexcept {
+  begin_work();
+  auto const now = tick_clock::now();
+  token.issued = now;
+  token.way.note.set(note::kind::issue, &token);
+  if (!combiner_.enter_or_leave(token.way.note)) return;
+  dispatcher_.admit(token, now);
+  hot_until_ = now + hot_span(token.lane);
+  leave(now);
+}
+
+bool gate_core::issue_or_refuse(token_base& token) noexcept {
+  begin_work();
+  auto const now = tick_clock::now();
+  token.issued = now;
+  token.way.note.set(note::kind::issue, &token);
+  if (!combiner_.enter_or_leave(token.way.note)) return true;
+  dispatcher_.admit(token, now);
+  bool const refused = token.where == token_base::place::ready;
+  if (refused) dispatcher_.ready().remove(token);
+  leave(now);
+  if (!refused) return true;
+  finished_.fetch_add(1, std::memory_order_relaxed);
+  end_work(1);
+  return false;
+}
+
+/// The token lives until its stop note has been worked off, so everything else comes before that.
+void gate_core::request_stop(token_base& token, bool running_too) noexcept {
+  std::uint8_t const wanted = token_base::stop_noted | (running_too ? token_base::stop_requested : 0);
+  // acq_rel: pairs with the one in dispatcher::settle; see claim.pml.
+  auto const before = token.flags.fetch_or(wanted, std::memory_order_acq_rel);
+  if ((before & token_base::ended) != 0) return;
+  bool const first = (before & token_base::stop_requested) == 0;
+  if (running_too && first && token.ops->request_stop != nullptr) token.ops->request_stop(token);
+  if ((before & token_base::stop_noted) == 0) leave_stop_note(token);
+}
+
+void gate_core::leave_stop_note(token_base& token) noexcept {
+  note& mine = token.extras->stop_note;
+  mine.set(note::kind::stop, &token);
+  if (!combiner_.enter_or_leave(mine)) return;
+  dispatcher_.stop(token);
+  leave();
+}
+
+/// For what is not on the hot path: yields until the holder has left, which takes microseconds.
+void gate_core::enter() noexcept {
+  while (!combiner_.try_enter()) std::this_thread::yield();
+}
+
+void gate_core::work_off(note* left) noexcept {
+  while (left != nullptr) {
+    note* const next = left->next;  // the note may be gone once it is worked off
+    auto* const token = static_cast<token_base*>(left->subject());
+    switch (left->what()) {
+      case note::kind::issue:
+        dispatcher_.admit(*token, token->issued);
+        break;
+      case note::kind::stop:
+        dispatcher_.stop(*token);
+        break;
+      case note::kind::refill:
+        repost_ = true;
+        break;
+    }
+    left = next;
+  }
+}
+
+/// Collects the workers to wake, so that the system call is made outside the combiner.
+struct gate_core::wakes {
+  std::array<parking_word<>*, 16> parked;
+  std::size_t count = 0;
+
+  void operator()(parking_word<>& one) noexcept {
+    if (count == parked.size()) return one.wake();
+    parked[count++] = &one;
+  }
+  void wake() noexcept {
+    for (std::size_t i = 0; i != count; ++i) parked[i]->wake();
+    count = 0;
+  }
+};
+
+/// Leaves the combiner, after working off what others left and publishing what was staged.
+/// `issued_at`: the caller has just issued. Inside a delivery of this gate, what goes to a busy worker
+/// then stays staged for a moment, see deliver().
+void gate_core::leave(std::uint64_t issued_at) noexcept {
+  wakes to_wake;
+  intrusive_list<token_base> running;
+  bool start = false;
+  bool continued = false;
+  do {
+    work_off(combiner_.take());
+    if (dispatcher_.has_staged()) {
+      if (issued_at != 0 && stage_for_batch(issued_at))
+        dispatcher_.flush_idle(std::ref(to_wake));
+      else
+        dispatcher_.flush(std::ref(to_wake));
+    }
+    note_overload();
+    set_timer();
+    running.splice_back(dispatcher_.to_stop());
+    if (std::exchange(repost_, false)) {
+      start = continued = true;
+    } else if (!start && parking.looks_parked() && wants_drain() && parking.claim()) {
+      start = true;
+    }
+  } while (!combiner_.try_leave());
+  to_wake.wake();
+  if (start) post_drain(continued);
+  if (!running.empty()) signal_stops(running);
+}
+
+/// Whether what was just issued may wait for more: it may inside a delivery of this gate, for about a
+/// microsecond.
+bool gate_core::stage_for_batch(std::uint64_t now) noexcept {
+  delivery& here = delivery_here();
+  if (here.gate != this) return false;
+  if (here.staged_since == 0) here.staged_since = now;
+  if (now - here.staged_since < publish_after_) return true;
+  here.staged_since = 0;
+  return false;
+}
+
+bool gate_core::wants_drain() noexcept {
+  return !dispatcher_.ready().empty() || (dispatcher_.held() != 0 && stay_hot(0));
+}
+
+/// Stop callbacks are the user's, so they run here and not in the combiner. Each token is kept by
+/// the note that is left afterwards.
+void gate_core::signal_stops(intrusive_list<token_base>& running) noexcept {
+  while (token_base* token = running.pop_front()) {
+    token->ops->request_stop(*token);
+    leave_stop_note(*token);
+  }
+}
+
+void gate_core::begin_work() noexcept {
+  if ((work_word_.fetch_add(one_token, std::memory_order_acq_rel) & tracked) != 0) return;
+  std::lock_guard hold(work_mutex_);
+  if ((work_word_.load(std::memory_order_relaxed) & tracked) != 0) return;
+  if (alive_for_work_) port_->start_work();
+  work_word_.fetch_or(tracked, std::memory_order_acq_rel);
+}
+
+void gate_core::end_work(std::size_t tokens) noexcept {
+  work_word_.fetch_sub(tokens * one_token, std::memory_order_acq_rel);
+}
+
+/// Nothing is out: run() may return, async_drain() is done.
+void gate_core::rest() noexcept {
+  {
+    std::lock_guard hold(work_mutex_);
+    std::uint64_t idle = tracked;
+    if (!work_word_.compare_exchange_strong(idle, 0, std::memory_order_acq_rel)) return;
+    port_->finish_work();
+  }
+  release_waiters();
+}
+
+operation_record& gate_core::define(token_options const& options) {
+  enter();
+  struct on_exit {
+    gate_core& self;
+    ~on_exit() { self.leave(); }
+  } left{*this};
+  for (operation_record& each : operations_)
+    if (each.name == options.operation && each.options.weight == options.weight &&
+        each.options.max_concurrency == options.max_concurrency)
+      return each;
+  operation_record& added = operations_.emplace_back(std::string(options.operation), options);
+  dispatcher_.add_operation(added);
+  return added;
+}
+
+void gate_core::close(error why) noexcept {
+  enter();
+  if (!dispatcher_.closed()) dispatcher_.close(why);
+  leave();
+}
+
+void gate_core::stop() noexcept { withdraw_and_stop(error::stopped); }
+
+bool gate_core::kill(std::uint64_t id) noexcept {
+  enter();
+  bool const found = dispatcher_.kill(id);
+  leave();
+  return found;
+}
+
+void gate_core::lost_error(std::exception_ptr const& error) noexcept {
+  lost_errors_.fetch_add(1, std::memory_order_relaxed);
+  try {
+    std::rethrow_exception(error);
+  } catch (std::exception const& e) {
+    logger()->error("a detached token failed and nobody takes the error: {}", e.what());
+  } catch (...) {
+    logger()->error("a detached token failed and nobody takes the error");
+  }
+}
+
+void issue(gate_core& gate, token_base& token) noexcept { gate.issue(token); }
+void request_stop(gate_core& gate, token_base& token, bool running_too) noexcept {
+  gate.request_stop(token, running_too);
+}
+asio::any_io_executor const& executor_of(gate_core& gate) noexcept { return gate.executor(); }
+void lost_error(gate_core& gate, std::exception_ptr const& error) noexcept {
+  gate.lost_error(error);
+}
+
+bool issued_from_token() noexcept { return this_worker().running != nullptr; }
+
+void link_to_lead(token_extras& extras, gate_core& gate) noexcept {
+  worker_context const& here = this_worker();
+  // A token of another gate is no lead: ids are a gate's own.
+  if (here.running == nullptr || here.from->bell.get() != &gate) return;
+  extras.lead = here.running->id;
+  extras.near_core = static_cast<std::uint32_t>(here.self->core());
+}
+
+token_extras& need_extras(token_base& token) {
+  if (token.extras == nullptr) {
+    token.extras = new (block_allocator<token_extras>{}.allocate(1)) token_extras;
+    token.extras->owner = &token;
+  }
+  return *token.extras;
+}
+
+void free_extras(token_base& token) noexcept {
+  if (token.extras == nullptr) return;
+  if (external_stop* external = token.extras->external) {
+    external->~external_stop();
+    block_allocator<external_stop>{}.deallocate(external, 1);
+  }
+  token.extras->~token_extras();
+  block_allocator<token_extras>{}.deallocate(token.extras, 1);
+  token.extras = nullptr;
+}
+
+}  // namespace tokengate::detail

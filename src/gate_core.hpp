@@ -1,0 +1,191 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <memory>
+#include <mutex>
+
+#include "pool_core.hpp"
+#include "tokengate/detail/combiner.hpp"
+#include "tokengate/detail/dispatcher.hpp"
+#include "tokengate/gate_options.hpp"
+#include "tokengate/impl/executor_port.hpp"
+#include "tokengate/impl/gate_access.hpp"
+#include "tokengate/snapshot.hpp"
+
+namespace tokengate::detail {
+
+/// The shell around a dispatcher: combiner, drain, timer, life. One per gate; outlives the gate
+/// object until its tokens have ended.
+///
+/// Invariants
+///  - dispatcher_ and all members under "combiner" belong to whoever has entered the combiner. User
+///    code (handlers, stop callbacks, destructors of handlers) never runs inside it.
+///  - bell parking word: `parked` means that no drain is posted or running. Whoever takes it out of
+///    `parked` (a worker by notify(), an issuer by claim()) posts exactly one drain. A drain goes back
+///    to `parked` only inside the combiner, after it found nothing.
+///  - work_word_: twice the number of tokens that are out, plus one while work is tracked on the
+///    executor. It leaves `tracked` only under work_mutex_ and only with no token out, so run() cannot
+///    return while one is.
+///  - port_ is used under post_mutex_ by threads that are not the loop's, and never once alive_ is
+///    false: the io_context may be gone then.
+class gate_core final : public return_bell,
+                        public drain_target,
+                        public std::enable_shared_from_this<gate_core> {
+ public:
+  gate_core(asio::any_io_executor executor, std::unique_ptr<executor_port> port,
+            std::shared_ptr<pool_core> pool, gate_options const& options);
+  ~gate_core();
+  void attach();
+
+  // -- any thread --
+  void issue(token_base& token) noexcept;
+  /// False when the token was refused at once, and is the caller's to end.
+  [[nodiscard]] bool issue_or_refuse(token_base& token) noexcept;
+  void request_stop(token_base& token, bool running_too) noexcept;
+  void close(error why) noexcept;
+  void stop() noexcept;
+  bool kill(std::uint64_t id) noexcept;
+  [[nodiscard]] gate_snapshot snapshot();
+  [[nodiscard]] std::vector<live_token> tokens();
+  [[nodiscard]] operation_record& define(token_options const& options);
+  [[nodiscard]] operation_record& default_operation(weight lane) noexcept {
+    return *defaults_[lane_index(lane)];
+  }
+  void async_drain(std::chrono::nanoseconds deadline,
+                   asio::any_completion_handler<void(drain_report)> handler);
+  void lost_error(std::exception_ptr const& error) noexcept;
+
+  // -- end of life --
+  /// The gate object goes: withdraws, asks to stop, waits for what runs. Outcomes are delivered by
+  /// the loop afterwards.
+  void gate_gone() noexcept;
+  /// The io_context goes: as above, and destroys every handler.
+  void context_gone() noexcept;
+
+  // -- worker side --
+  void ring() noexcept override;
+  void pool_stopping() noexcept override;
+
+  // -- loop side --
+  void drain(bool continued, std::uint64_t posted_at) override;
+
+  [[nodiscard]] asio::any_io_executor const& executor() const noexcept { return executor_; }
+  [[nodiscard]] pool_core& pool() noexcept { return *pool_; }
+  [[nodiscard]] bool on_loop_thread() noexcept {
+    std::lock_guard hold(post_mutex_);
+    return port_ != nullptr && port_->running_in_this_thread();
+  }
+
+ private:
+  friend class batch_delivery;
+
+  struct wakes;
+
+  // work_word_
+  static constexpr std::uint64_t tracked = 1;
+  static constexpr std::uint64_t one_token = 2;
+
+  /// What the calling thread is delivering.
+  struct delivery {
+    gate_core* gate = nullptr;
+    std::uint64_t staged_since = 0;  ///< ticks, 0 when nothing is staged
+  };
+  [[nodiscard]] static delivery& delivery_here() noexcept;
+
+  // gate_core.cpp
+  void enter() noexcept;
+  void work_off(note* left) noexcept;
+  void leave(std::uint64_t issued_at = 0) noexcept;
+  void leave_stop_note(token_base& token) noexcept;
+  [[nodiscard]] bool stage_for_batch(std::uint64_t now) noexcept;
+  [[nodiscard]] bool wants_drain() noexcept;
+  void signal_stops(intrusive_list<token_base>& running) noexcept;
+  void begin_work() noexcept;
+  void end_work(std::size_t tokens) noexcept;
+  void rest() noexcept;
+
+  // gate_drain.cpp
+  void post_drain(bool continued) noexcept;
+  void continue_drain(bool for_others) noexcept;
+  void park_drain() noexcept;
+  [[nodiscard]] std::uint64_t poll(std::uint64_t now) noexcept;
+  std::size_t collect(std::size_t budget, std::uint64_t now) noexcept;
+  void record(token_base& token, std::uint64_t now) noexcept;
+  [[nodiscard]] bool anything_returned() noexcept;
+  [[nodiscard]] std::uint64_t hot_span(std::size_t lane) const noexcept;
+  [[nodiscard]] std::uint64_t hot_span() const noexcept;
+  [[nodiscard]] bool stay_hot(std::uint64_t now) noexcept;
+  void set_hot(bool hot) noexcept;
+  void set_timer() noexcept;
+  void on_timer() noexcept;
+  void deliver(intrusive_list<token_base>& batch);
+  void publish_staged() noexcept;
+  void after_delivery(intrusive_list<token_base>& rest) noexcept;
+
+  // gate_life.cpp
+  void withdraw_and_stop(error why) noexcept;
+  void wait_for_running() noexcept;
+  void bury_dead_links(std::uint64_t now) noexcept;
+  void detach_when_idle() noexcept;
+  void destroy_ready() noexcept;
+  void reap() noexcept;
+  void release_waiters() noexcept;
+
+  // gate_view.cpp
+  void note_overload() noexcept;
+  [[nodiscard]] live_token describe(token_base const& token, std::uint64_t now) const;
+
+  asio::any_io_executor executor_;
+  std::unique_ptr<executor_port> port_;
+  std::shared_ptr<pool_core> const pool_;
+  gate_options const options_;
+  std::uint64_t const publish_after_;
+  std::uint64_t const hot_limit_;
+  std::uint64_t const hot_base_;
+
+  alignas(cache_line) combiner<> combiner_;
+  alignas(cache_line) std::atomic<std::uint64_t> work_word_{0};
+
+  // -- combiner --
+  alignas(cache_line) dispatcher dispatcher_;
+  std::deque<operation_record> operations_;
+  std::array<operation_record*, lane_count> defaults_{};
+  note refill_note_;
+  bool repost_ = false;
+  bool closing_ = false;
+  bool detached_ = false;
+  bool hot_ = false;
+  std::uint64_t hot_until_ = 0;
+  std::uint64_t turns_ = 0;
+  std::optional<asio::steady_timer> timer_;
+  dispatcher::time_point timer_at_ = dispatcher::time_point::max();
+  bool overloaded_ = false;
+  std::uint64_t refused_seen_ = 0;
+  histogram wait_backlog_;
+  histogram wait_mailbox_;
+  histogram run_;
+  histogram return_to_loop_;
+  histogram loop_lag_;
+
+  // -- counters, any thread --
+  std::atomic<std::uint64_t> finished_{0};
+  std::atomic<std::uint64_t> destroyed_{0};
+  std::atomic<std::uint64_t> lost_errors_{0};
+
+  // -- posting --
+  std::mutex post_mutex_;
+  bool alive_ = true;
+  std::mutex work_mutex_;
+  bool alive_for_work_ = true;
+
+  // -- async_drain --
+  struct drain_waiter;
+  std::mutex waiters_mutex_;
+  std::vector<std::shared_ptr<drain_waiter>> waiters_;
+};
+
+}  // namespace tokengate::detail

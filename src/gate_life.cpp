@@ -1,0 +1,241 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <time.h>
+
+#include <algorithm>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+
+#include "gate_core.hpp"
+#include "gate_service.hpp"
+#include "tokengate/detail/tick_clock.hpp"
+
+// The end of a gate, in every order: gate, pool or io_context first.
+
+namespace tokengate::detail {
+
+/// What has not started is withdrawn, what runs is asked to stop.
+void gate_core::withdraw_and_stop(error why) noexcept {
+  enter();
+  if (!dispatcher_.closed()) dispatcher_.close(why);
+  dispatcher_.withdraw_all(token_state::cancelled, why);
+  dispatcher_.stop_all_running();
+  leave();
+}
+
+void gate_core::pool_stopping() noexcept { withdraw_and_stop(error::stopped); }
+
+/// Until the workers have let go of every token, except the one inside whose function this is called.
+/// A pause and not a wake-up: this is the end, and the results must not depend on a loop that may
+/// never run again.
+void gate_core::wait_for_running() noexcept {
+  worker_context const& here = this_worker();
+  std::size_t const own = here.running != nullptr && here.from->bell.get() == this ? 1 : 0;
+  for (timespec pause{0, 20'000};; pause.tv_nsec = std::min(2 * pause.tv_nsec, 1'000'000L)) {
+    enter();
+    collect(~std::size_t{0}, tick_clock::now());
+    std::size_t const held = dispatcher_.held();
+    leave();
+    if (held <= own) return;
+    ::nanosleep(&pause, nullptr);
+  }
+}
+
+void gate_core::gate_gone() noexcept {
+  withdraw_and_stop(error::stopped);
+  wait_for_running();
+  enter();
+  closing_ = true;
+  detach_when_idle();
+  leave();
+}
+
+/// Called by the io_context's destructor: no handler will run any more, and each has to be destroyed
+/// before this returns.
+void gate_core::context_gone() noexcept {
+  {
+    std::lock_guard hold(post_mutex_);
+    alive_ = false;
+  }
+  withdraw_and_stop(error::stopped);
+  wait_for_running();
+  enter();
+  closing_ = true;
+  // What is left is the token inside whose function the io_context is being destroyed.
+  dispatcher_.for_each([](token_base& token) { token.ops->abandon(token); });
+  detach_when_idle();
+  timer_.reset();
+  leave();
+  destroy_ready();
+  {
+    std::lock_guard hold(work_mutex_);
+    alive_for_work_ = false;
+    port_->finish_work();
+  }
+  {
+    // Executors such as strands must not outlive their context.
+    std::lock_guard hold(post_mutex_);
+    port_.reset();
+    executor_ = {};
+  }
+  {
+    std::lock_guard hold(waiters_mutex_);
+    waiters_.clear();
+  }
+  park_drain();
+}
+
+/// A result came after the io_context had gone.
+void gate_core::reap() noexcept {
+  enter();
+  collect(~std::size_t{0}, tick_clock::now());
+  detach_when_idle();
+  leave();
+  destroy_ready();
+  park_drain();
+}
+
+void gate_core::destroy_ready() noexcept {
+  for (;;) {
+    intrusive_list<token_base> rest;
+    enter();
+    rest.splice_back(dispatcher_.ready());
+    leave();
+    if (rest.empty()) return;
+    std::size_t const count = rest.size();
+    while (token_base* token = rest.pop_front()) token->ops->end(token, ending::destroy);
+    destroyed_.fetch_add(count, std::memory_order_relaxed);
+    end_work(count);
+  }
+}
+
+gate_core::~gate_core() {
+  intrusive_list<token_base>& rest = dispatcher_.ready();
+  while (token_base* token = rest.pop_front()) token->ops->end(token, ending::destroy);
+}
+
+/// Inside the combiner. Breaks the circle of gate, link and worker.
+void gate_core::detach_when_idle() noexcept {
+  if (!closing_ || detached_ || dispatcher_.held() != 0) return;
+  detached_ = true;
+  set_hot(false);
+  std::vector<std::shared_ptr<link>> links;
+  for (auto& each : dispatcher_.links()) links.push_back(each->owner());
+  pool_->detach(links);
+  dispatcher_.drop_links();
+}
+
+void gate_core::bury_dead_links(std::uint64_t now) noexcept {
+  for (auto& each : dispatcher_.links())
+    // acquire: pairs with the worker's last store, after it gave all slots back.
+    if (each->alive() && each->shared().dead.load(std::memory_order_acquire) &&
+        each->shared().returns.read_available() == 0)
+      dispatcher_.bury(*each, now);
+}
+
+/// One async_drain() that waits. The timer stands for it: its end is the end of the wait.
+struct gate_core::drain_waiter {
+  explicit drain_waiter(asio::any_io_executor const& executor,
+                        asio::any_completion_handler<void(drain_report)> to)
+      : timer(executor), handler(std::move(to)) {}
+  asio::steady_timer timer;
+  asio::any_completion_handler<void(drain_report)> handler;
+};
+
+void gate_core::async_drain(std::chrono::nanoseconds deadline,
+                            asio::any_completion_handler<void(drain_report)> handler) {
+  auto waiter = std::make_shared<drain_waiter>(executor_, std::move(handler));
+  auto slot = asio::get_associated_cancellation_slot(waiter->handler);
+  bool const forever = deadline == std::chrono::nanoseconds::max();
+  if (forever)
+    waiter->timer.expires_at(asio::steady_timer::time_point::max());
+  else
+    waiter->timer.expires_after(deadline);
+  {
+    std::lock_guard hold(waiters_mutex_);
+    waiters_.push_back(waiter);
+    // Under the lock: rest() may be looking for waiters on another thread.
+    waiter->timer.async_wait([self = shared_from_this(), waiter](boost::system::error_code) {
+      {
+        std::lock_guard hold(self->waiters_mutex_);
+        std::erase(self->waiters_, waiter);
+      }
+      auto slot = asio::get_associated_cancellation_slot(waiter->handler);
+      if (slot.is_connected()) slot.clear();
+      drain_report report;
+      report.stuck = self->tokens();
+      report.drained = self->work_word_.load(std::memory_order_acquire) < one_token;
+      auto to = asio::get_associated_executor(waiter->handler, self->executor_);
+      asio::dispatch(to, [waiter, report = std::move(report)]() mutable {
+        std::move(waiter->handler)(std::move(report));
+      });
+    });
+  }
+  if (slot.is_connected())
+    slot.assign([weak = std::weak_ptr(waiter)](asio::cancellation_type) {
+      if (auto waiting = weak.lock()) waiting->timer.cancel();
+    });
+  if (work_word_.load(std::memory_order_acquire) < one_token) release_waiters();
+}
+
+void gate_core::release_waiters() noexcept {
+  std::lock_guard hold(waiters_mutex_);
+  for (auto& waiter : waiters_) {
+    boost::system::error_code ignored;
+    waiter->timer.cancel(ignored);
+  }
+}
+
+asio::execution_context::id gate_service::id;
+
+namespace {
+
+using gate_list = std::vector<std::weak_ptr<gate_core>>;
+
+void add_to(gate_list& list, std::weak_ptr<gate_core> gate) {
+  std::erase_if(list, [](auto const& gone) { return gone.expired(); });
+  list.push_back(std::move(gate));
+}
+
+struct all_gates {
+  std::mutex mutex;
+  gate_list gates;
+  static all_gates& get() {
+    static all_gates all;
+    return all;
+  }
+};
+
+}  // namespace
+
+void gate_service::add(std::weak_ptr<gate_core> gate) {
+  {
+    std::lock_guard hold(all_gates::get().mutex);
+    add_to(all_gates::get().gates, gate);
+  }
+  std::lock_guard hold(mutex_);
+  add_to(gates_, std::move(gate));
+}
+
+bool gate_service::on_any_loop() {
+  gate_list gates;
+  {
+    std::lock_guard hold(all_gates::get().mutex);
+    gates = all_gates::get().gates;
+  }
+  return std::ranges::any_of(gates, [](auto const& each) {
+    auto gate = each.lock();
+    return gate && gate->on_loop_thread();
+  });
+}
+
+void gate_service::shutdown() {
+  std::vector<std::weak_ptr<gate_core>> gates;
+  {
+    std::lock_guard hold(mutex_);
+    gates.swap(gates_);
+  }
+  for (auto& each : gates)
+    if (auto gate = each.lock()) gate->context_gone();
+}
+
+}  // namespace tokengate::detail

@@ -1,0 +1,59 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "topology.hpp"
+#include "tokengate/worker_pool.hpp"
+#include "worker.hpp"
+
+namespace tokengate::detail {
+
+/// The threads of a worker_pool and what belongs to them. Kept alive by the pool, its gates and the
+/// threads themselves, so that any of these may go first.
+class pool_core : public std::enable_shared_from_this<pool_core> {
+ public:
+  explicit pool_core(worker_pool_options options);
+
+  /// Throws std::system_error; what was started is joined then.
+  void start();
+  void stop() noexcept;
+  /// Waits for all threads but the calling one.
+  void join() noexcept;
+
+  /// One link to each worker. Throws bad_alloc with nothing attached.
+  [[nodiscard]] std::vector<std::shared_ptr<link>> attach(std::shared_ptr<return_bell> const& gate);
+  void detach(std::vector<std::shared_ptr<link>> const& links) noexcept;
+
+  [[nodiscard]] worker& at(std::size_t position) noexcept { return *workers_[position]; }
+  [[nodiscard]] std::size_t size() const noexcept { return workers_.size(); }
+  [[nodiscard]] std::size_t cores() const noexcept { return cores_.size(); }
+  /// Cores of the process, whether the pool uses them or not.
+  [[nodiscard]] std::size_t usable_cores() const noexcept { return machine_.usable; }
+  [[nodiscard]] bool throttled() const noexcept;
+  /// Dense index of an operating system core, or no_core.
+  [[nodiscard]] std::uint32_t index_of_core(unsigned os_index) const noexcept;
+  [[nodiscard]] pool_snapshot snapshot() const;
+
+  /// Loops that are hot now; see gate_core.
+  std::atomic<int> hot_loops{0};
+
+ private:
+  void log_placement() const;
+  [[nodiscard]] std::vector<std::string> problems() const;
+
+  worker_pool_options const options_;
+  topology machine_;
+  std::vector<core_info> cores_;
+  pool_shared shared_;
+  std::vector<std::unique_ptr<worker>> workers_;
+  std::vector<std::thread> threads_;
+  mutable std::mutex gates_mutex_;
+  std::vector<std::weak_ptr<return_bell>> gates_;
+  std::atomic<bool> stopped_{false};
+};
+
+}  // namespace tokengate::detail

@@ -1,0 +1,255 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include "worker.hpp"
+
+#include <time.h>
+
+#include <algorithm>
+
+#include "tokengate/detail/tick_clock.hpp"
+
+// The worker's loop: take from the mailboxes, run, give back; spin for a while, then park.
+
+namespace tokengate::detail {
+namespace {
+
+/// Results that lie finished are published after at most about this, or this many.
+constexpr std::chrono::nanoseconds publish_after = std::chrono::microseconds(1);
+constexpr std::uint32_t publish_batch = 16;
+/// After this long with one gate, the next one gets its turn.
+constexpr std::chrono::nanoseconds turn = std::chrono::microseconds(50);
+/// A parked worker looks once more after this, in case a wake-up was lost, and then never again.
+constexpr std::chrono::milliseconds safety_net{100};
+constexpr std::chrono::nanoseconds shortest_spin = std::chrono::microseconds(1);
+
+std::uint64_t ticks(std::chrono::nanoseconds span) noexcept { return tick_clock::to_ticks(span); }
+
+}  // namespace
+
+worker_context& this_worker() noexcept {
+  static constinit thread_local worker_context context;
+  return context;
+}
+
+void worker::place(bool pin, bool lane_priorities, std::string const& pool_name) {
+  static constexpr std::array letters{'l', 'm', 'h'};
+  set_current_thread_name(pool_name.substr(0, 8) + '.' + std::to_string(os_index_) +
+                          letters[lane_index(lane_)]);
+  placement_ = place_current_thread(os_index_, pin, lane_, lane_priorities);
+}
+
+void worker::attach(std::shared_ptr<link> added) {
+  {
+    std::lock_guard hold(incoming_mutex_);
+    if (ended_)
+      added->dead.store(true, std::memory_order_release);
+    else
+      incoming_.push_back(std::move(added));
+  }
+  poke();
+}
+
+void worker::poke() noexcept {
+  // release: pairs with the acquire in refresh().
+  version_.fetch_add(1, std::memory_order_release);
+  if (parking_.notify()) parking_.wake();
+}
+
+void worker::stop() noexcept {
+  stop_.store(true, std::memory_order_release);
+  if (parking_.notify()) parking_.wake();
+}
+
+void worker::run() {
+  this_worker() = {this, nullptr, nullptr};
+  spin_now_ = pool_.spin_ticks;
+  while (!stop_.load(std::memory_order_acquire)) {
+    refresh();
+    bool worked = false;
+    for (auto& from : local_) worked = serve(*from) || worked;
+    if (worked) continue;
+    busy_since_ = 0;
+    if (!spin()) park();
+  }
+  end();
+  this_worker() = {};
+}
+
+void worker::refresh() {
+  if (version_.load(std::memory_order_acquire) != seen_version_) {
+    std::lock_guard hold(incoming_mutex_);
+    seen_version_ = version_.load(std::memory_order_relaxed);
+    for (auto& added : incoming_) {
+      local_.push_back(std::make_unique<attached>());
+      local_.back()->to = std::move(added);
+    }
+    incoming_.clear();
+    // A closed link is idle for good: its gate has all slots back.
+    std::erase_if(local_, [](auto const& from) {
+      return from->to->closed.load(std::memory_order_acquire);
+    });
+  }
+}
+
+/// consume_all and not pop: it reads the producer's index once for the whole batch.
+bool worker::take(attached& from) noexcept {
+  if (from.next != from.count) return true;
+  from.next = from.count = 0;
+  from.to->mailbox.consume_all([&](slot* place) { from.taken[from.count++] = place; });
+  return from.count != 0;
+}
+
+bool worker::serve(attached& from) {
+  if (!take(from)) return false;
+  state_.store(worker_state::running, std::memory_order_relaxed);
+  auto const begun = tick_clock::now();
+  auto now = begun;
+  if (busy_since_ == 0) busy_since_ = now;
+  auto const turn_ends = begun + ticks(turn);
+  do {
+    slot& place = *from.taken[from.next++];
+    // acq_rel: see lane_link::pull_back. Null is a husk.
+    if (token_base* token = place.claim.exchange(nullptr, std::memory_order_acq_rel)) {
+      this_worker().from = from.to.get();
+      execute(*token, now);
+    }
+    if (from.finished_count == 0) from.finished_since = now;
+    from.finished[from.finished_count++] = &place;
+    bool const more = from.next != from.count;
+    // Nothing finished waits for a function that may take long.
+    if (!more || !from.taken[from.next]->brief || from.finished_count >= publish_batch ||
+        now - from.finished_since > ticks(publish_after))
+      give_back(from);
+    if (now - busy_since_ > pool_.floor_after) leave_room(now);
+    if (now > turn_ends || stop_.load(std::memory_order_relaxed)) break;
+  } while (take(from));
+  give_back(from);
+  busy_.add(now - begun);
+  return true;
+}
+
+void worker::execute(token_base& token, std::uint64_t& now) noexcept {
+  token.way.flight.started =
+      saturate(tick_clock::elapsed(token.issued + token.dispatched, now));
+  bool const expired = token.deadline() != token_extras::time_point::max() &&
+                       token.deadline() <= std::chrono::steady_clock::now();
+  if (expired) return;  // stays `created`: the gate settles it
+  this_worker().running = &token;
+  token.outcome = token.ops->run(token) ? token_state::completed : token_state::failed;
+  this_worker().running = nullptr;
+  auto const end = tick_clock::now();
+  token.way.flight.ran = saturate(tick_clock::elapsed(now, end));
+  now = end;
+  executed_.add();
+}
+
+void worker::give_back(attached& to) noexcept {
+  if (to.finished_count == 0) return;
+  to.to->returns.push(to.finished.data(), to.finished_count);  // the ring holds all slots
+  to.finished_count = 0;
+  // After the push nothing of the tokens is touched any more.
+  if (to.to->bell->parking.notify()) to.to->bell->ring();
+}
+
+bool worker::anything() const noexcept {
+  if (stop_.load(std::memory_order_relaxed) ||
+      version_.load(std::memory_order_relaxed) != seen_version_)
+    return true;
+  return std::ranges::any_of(
+      local_, [](auto const& from) { return from->to->mailbox.read_available() != 0; });
+}
+
+/// True when something came. By clock and not by count, and less when it has not paid lately.
+bool worker::spin() noexcept {
+  if (spin_now_ == 0 || (lane_ == weight::heavy && !pool_.heavy_spins)) return false;
+  if (pool_.spinners.fetch_add(1, std::memory_order_relaxed) >= pool_.most_spinners) {
+    pool_.spinners.fetch_sub(1, std::memory_order_relaxed);
+    return false;
+  }
+  state_.store(worker_state::spinning, std::memory_order_relaxed);
+  auto const until = tick_clock::now() + spin_now_;
+  bool found = false;
+  do {
+    for (int i = 0; i != 8 && !found; ++i) {
+      found = anything();
+      if (!found) std_sync::spin_hint();
+    }
+  } while (!found && tick_clock::now() < until);
+  pool_.spinners.fetch_sub(1, std::memory_order_relaxed);
+  spin_now_ = found ? pool_.spin_ticks : std::max(spin_now_ / 2, ticks(shortest_spin));
+  return found;
+}
+
+void worker::park() noexcept {
+  if (!parking_.try_park()) return;
+  state_.store(worker_state::parked, std::memory_order_relaxed);
+  parks_.add();
+  auto const begun = tick_clock::now();
+  if (!parking_.sleep(safety_net)) {
+    // The announcement is one read-modify-write, so nothing can have been lost; look nevertheless.
+    if (anything())
+      rescued_.add();
+    else
+      parking_.sleep();
+  }
+  parking_.unpark();
+  auto const slept = tick_clock::elapsed(begun, tick_clock::now());
+  parked_.add(slept);
+  // Work that comes again soon after parking would have been worth a spin.
+  if (slept < 4 * pool_.spin_ticks) spin_now_ = pool_.spin_ticks;
+}
+
+/// The floor of the heavier lanes: whoever works without a pause while a heavier worker of its core
+/// has something to do sleeps for a twentieth of the time, so that even SCHED_IDLE gets its share.
+void worker::leave_room(std::uint64_t now) noexcept {
+  busy_since_ = now;
+  bool const starving = std::ranges::any_of(heavier_, [](worker* other) {
+    if (other == nullptr) return false;
+    auto const state = other->state_.load(std::memory_order_relaxed);
+    bool const woken = state == worker_state::parked && !other->parking_.looks_parked();
+    return state == worker_state::running || woken;
+  });
+  if (!starving) return;
+  timespec const pause{0, 1'000'000};
+  ::nanosleep(&pause, nullptr);
+}
+
+/// Gives every slot back unrun. The gates see `dead` only after the slots.
+void worker::end() {
+  {
+    std::lock_guard hold(incoming_mutex_);
+    ended_ = true;
+  }
+  version_.fetch_add(1, std::memory_order_relaxed);
+  refresh();
+  for (auto& from : local_) {
+    while (take(*from)) {
+      while (from->next != from->count) {
+        slot& place = *from->taken[from->next++];
+        (void)place.claim.exchange(nullptr, std::memory_order_acq_rel);
+        from->finished[from->finished_count++] = &place;
+      }
+      give_back(*from);
+    }
+    // release: pairs with the gate's acquire before it buries the link.
+    from->to->dead.store(true, std::memory_order_release);
+    if (from->to->bell->parking.notify()) from->to->bell->ring();
+  }
+  local_.clear();
+  state_.store(worker_state::stopped, std::memory_order_relaxed);
+}
+
+worker_snapshot worker::snapshot() const {
+  worker_snapshot s;
+  s.core = os_index_;
+  s.lane = lane_;
+  s.pinned = placement_.pinned;
+  s.priority = placement_.priority;
+  s.executed = executed_.get();
+  s.busy_ns = tick_clock::to_ns(busy_.get());
+  s.parked_ns = tick_clock::to_ns(parked_.get());
+  s.parks = parks_.get();
+  s.state = state_.load(std::memory_order_relaxed);
+  return s;
+}
+
+}  // namespace tokengate::detail

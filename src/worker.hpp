@@ -1,0 +1,121 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "thread_placement.hpp"
+#include "tokengate/detail/mailbox.hpp"
+#include "tokengate/detail/operation_record.hpp"
+#include "tokengate/snapshot.hpp"
+#include "tokengate/weight.hpp"
+
+namespace tokengate::detail {
+
+/// What the workers of a pool share.
+struct pool_shared {
+  /// Never more busy spinners than usable cores minus one.
+  std::atomic<int> spinners{0};
+  int most_spinners = 0;
+  std::uint64_t spin_ticks = 0;     ///< by wait policy
+  bool heavy_spins = false;
+  std::uint64_t floor_after = 0;    ///< ticks of uninterrupted work after which a heavier lane gets its turn
+};
+
+/// One position: a thread on one core, serving one lane.
+///
+/// Invariants: local_ and what hangs on it belong to the thread. incoming_ is shared under its mutex
+/// and announced by version_. The counters have the thread as their only writer.
+class worker {
+ public:
+  worker(pool_shared& pool, std::size_t position, std::size_t core, unsigned os_index, weight lane)
+      : pool_(pool), position_(position), core_(core), os_index_(os_index), lane_(lane) {}
+
+  /// Body of the thread. Returns when stopped, with every slot given back.
+  void run();
+
+  /// Once, before the first run(): what the thread was granted.
+  void place(bool pin, bool lane_priorities, std::string const& pool_name);
+
+  /// Any thread. May throw bad_alloc.
+  void attach(std::shared_ptr<link> added);
+  void stop() noexcept;
+  /// Any thread: look at the list of links again.
+  void poke() noexcept;
+
+  /// Workers of heavier lanes on the same core, which this one must not starve.
+  void set_heavier(worker* medium, worker* heavy) noexcept { heavier_ = {medium, heavy}; }
+
+  [[nodiscard]] parking_word<>& parking() noexcept { return parking_; }
+  [[nodiscard]] std::size_t position() const noexcept { return position_; }
+  [[nodiscard]] std::size_t core() const noexcept { return core_; }
+  [[nodiscard]] unsigned os_index() const noexcept { return os_index_; }
+  [[nodiscard]] weight lane() const noexcept { return lane_; }
+  [[nodiscard]] placement_report const& placement() const noexcept { return placement_; }
+  [[nodiscard]] std::uint64_t rescued() const noexcept { return rescued_.get(); }
+  [[nodiscard]] worker_snapshot snapshot() const;
+
+ private:
+  /// The worker's end of a link.
+  struct attached {
+    std::shared_ptr<link> to;
+    std::array<slot*, link::capacity> taken;   ///< from the mailbox, not started
+    std::uint32_t next = 0;
+    std::uint32_t count = 0;
+    std::array<slot*, link::capacity> finished;  ///< staged for the return ring
+    std::uint32_t finished_count = 0;
+    std::uint64_t finished_since = 0;
+  };
+
+  void refresh();
+  [[nodiscard]] bool serve(attached& from);
+  [[nodiscard]] bool take(attached& from) noexcept;
+  void execute(token_base& token, std::uint64_t& now) noexcept;
+  void give_back(attached& to) noexcept;
+  [[nodiscard]] bool anything() const noexcept;
+  [[nodiscard]] bool spin() noexcept;
+  void park() noexcept;
+  void leave_room(std::uint64_t now) noexcept;
+  void end();
+
+  parking_word<> parking_;
+  std::atomic<bool> stop_{false};
+  std::atomic<std::uint32_t> version_{0};
+  std::mutex incoming_mutex_;
+  std::vector<std::shared_ptr<link>> incoming_;
+  bool ended_ = false;  ///< under incoming_mutex_
+
+  alignas(cache_line) std::vector<std::unique_ptr<attached>> local_;
+  std::uint32_t seen_version_ = 0;
+  std::uint64_t spin_now_ = 0;    ///< adaptive budget, ticks
+  std::uint64_t busy_since_ = 0;
+  std::atomic<worker_state> state_{worker_state::starting};
+  counter executed_;
+  counter busy_;
+  counter parked_;
+  counter parks_;
+  counter rescued_;
+
+  pool_shared& pool_;
+  std::size_t const position_;
+  std::size_t const core_;
+  unsigned const os_index_;
+  weight const lane_;
+  placement_report placement_{};
+  std::array<worker*, 2> heavier_{};
+};
+
+/// The worker that the calling thread is, or null; and what it is running.
+struct worker_context {
+  worker* self = nullptr;
+  token_base* running = nullptr;
+  link* from = nullptr;
+};
+[[nodiscard]] worker_context& this_worker() noexcept;
+
+}  // namespace tokengate::detail
