@@ -89,49 +89,59 @@ depot& shared_depot() noexcept {
   return *it;
 }
 
-/// Two chains per class, so that a thread that alternates around a chain's end does not go to the
-/// depot each time.
-class thread_cache {
- public:
-  ~thread_cache() {
-    for (std::size_t index = 0; index != class_count; ++index)
-      for (chain* one : {&classes_[index].active, &classes_[index].spare})
-        if (one->length != chain_length || !shared_depot().put(index, *one)) release(*one);
-    gone_ = true;
-  }
-
-  void* get(std::size_t index) noexcept {
-    auto& [active, spare] = classes_[index];
-    if (active.length == 0) {
-      std::swap(active, spare);
-      if (active.length == 0 && !shared_depot().get(index, active)) return nullptr;
-    }
-    return active.pop();
-  }
-  void put(std::size_t index, void* memory) noexcept {
-    auto& [active, spare] = classes_[index];
-    if (active.length == chain_length) {
-      if (spare.length == chain_length && !shared_depot().put(index, spare)) release(spare);
-      std::swap(active, spare);
-    }
-    active.push(static_cast<block*>(memory));
-  }
-
-  /// Null once this thread's cache was destroyed: blocks may be freed later than that.
-  static thread_cache* mine() noexcept {
-    thread_local thread_cache cache;
-    return gone_ ? nullptr : &cache;
-  }
-
- private:
+/// What a thread keeps: two chains per class, so that a thread that alternates around a chain's end does
+/// not go to the depot each time. Constant-initialised and trivially destroyed, so that the fast path
+/// is free of guards; `reaper` empties it when the thread ends.
+struct thread_cache {
   struct size_class {
     chain active;
     chain spare;
   };
-  std::array<size_class, class_count> classes_{};
-  static thread_local bool gone_;
+  std::array<size_class, class_count> classes{};
+  std::uint32_t limit = 0;  ///< chain_length while the reaper is there; 0: nothing is kept
+  bool ended = false;
 };
-thread_local bool thread_cache::gone_ = false;
+constinit thread_local thread_cache cache;
+
+struct reaper {
+  reaper() noexcept { cache.limit = chain_length; }
+  ~reaper() {
+    cache.limit = 0;
+    cache.ended = true;  // blocks may be freed later than this
+    for (std::size_t index = 0; index != class_count; ++index)
+      for (chain* one : {&cache.classes[index].active, &cache.classes[index].spare})
+        if (one->length != chain_length || !shared_depot().put(index, *one)) release(*one);
+  }
+};
+
+void start_cache() {
+  if (recycles && !cache.ended) {
+    thread_local reaper const at_thread_end;
+    (void)at_thread_end;
+  }
+}
+
+void* get_slowly(std::size_t index) {
+  start_cache();
+  if (index < class_count && cache.limit != 0) {
+    auto& [active, spare] = cache.classes[index];
+    std::swap(active, spare);
+    if (active.length != 0 || shared_depot().get(index, active)) return active.pop();
+  }
+  return ::operator new((index + 1) * class_step, std::align_val_t{block_alignment});
+}
+
+void put_slowly(std::size_t index, void* memory) noexcept {
+  start_cache();
+  if (index >= class_count || cache.limit == 0)
+    return ::operator delete(memory, std::align_val_t{block_alignment});
+  auto& [active, spare] = cache.classes[index];
+  if (active.length == chain_length) {
+    if (spare.length == chain_length && !shared_depot().put(index, spare)) release(spare);
+    std::swap(active, spare);
+  }
+  active.push(static_cast<block*>(memory));
+}
 
 constexpr std::size_t class_of(std::size_t bytes) noexcept {
   return bytes == 0 ? 0 : (bytes - 1) / class_step;
@@ -141,17 +151,18 @@ constexpr std::size_t class_of(std::size_t bytes) noexcept {
 
 void* allocate_block(std::size_t bytes) {
   auto const index = class_of(bytes);
-  if (recycles && index < class_count)
-    if (thread_cache* cache = thread_cache::mine())
-      if (void* memory = cache->get(index)) return memory;
-  return ::operator new((index + 1) * class_step, std::align_val_t{block_alignment});
+  if (index < class_count) [[likely]]
+    if (chain& active = cache.classes[index].active; active.first != nullptr) [[likely]]
+      return active.pop();
+  return get_slowly(index);
 }
 
 void free_block(void* memory, std::size_t bytes) noexcept {
   auto const index = class_of(bytes);
-  if (recycles && index < class_count)
-    if (thread_cache* cache = thread_cache::mine()) return cache->put(index, memory);
-  ::operator delete(memory, std::align_val_t{block_alignment});
+  if (index < class_count) [[likely]]
+    if (chain& active = cache.classes[index].active; active.length < cache.limit) [[likely]]
+      return active.push(static_cast<block*>(memory));
+  put_slowly(index, memory);
 }
 
 }  // namespace tokengate::detail

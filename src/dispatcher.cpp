@@ -29,8 +29,8 @@ void dispatcher::admit(token_base& token, std::uint64_t now) noexcept {
   token_extras* extras = token.extras;
   if (extras != nullptr) {
     // A note of that request that is still on its way holds the token back until it is worked off.
-    if (token.wants_stop())
-      return settle(token, extras->wanted.load(std::memory_order_relaxed), error::cancelled);
+    if ((token.flags.load(std::memory_order_relaxed) & token_base::stop_noted) != 0)
+      return settle(token, token_state::cancelled, error::cancelled);
     if (extras->deadline != time_point::max()) {
       auto const at = now_();
       if (at >= extras->deadline)
@@ -39,9 +39,15 @@ void dispatcher::admit(token_base& token, std::uint64_t now) noexcept {
         return settle(token, token_state::rejected, error::overloaded);
     }
     if (extras->has_key) {
-      // All live tokens of a key share a lane, or their order would depend on two backlogs.
-      if (auto found = keys_.find(extras->key); found != keys_.end())
-        token.lane = found->second.lane;
+      try {
+        key_record& record = keys_[extras->key];
+        if (record.tokens++ == 0) record.lane = token.lane;
+        extras->bound = &record;
+        // All live tokens of a key share a lane, or their order would depend on two backlogs.
+        token.lane = record.lane;
+      } catch (...) {
+        return settle(token, token_state::rejected, error::overloaded);
+      }
     }
   }
   lane_state& lane = lanes_[token.lane];
@@ -69,15 +75,6 @@ bool dispatcher::cannot_make_it(token_base& token, time_point at) const noexcept
 
 void dispatcher::enter(token_base& token, std::uint64_t now) noexcept {
   lane_state& lane = lanes_[token.lane];
-  if (token_extras* extras = token.extras; extras != nullptr && extras->has_key) {
-    try {
-      key_record& record = keys_[extras->key];
-      if (record.tokens++ == 0) record.lane = token.lane;
-      extras->bound = &record;
-    } catch (...) {
-      return settle(token, token_state::rejected, error::overloaded);
-    }
-  }
   ++lane.waiting;
   if (lane.backlog.empty()) {
     auto const done = try_dispatch(token, now);
@@ -159,7 +156,7 @@ void dispatcher::dispatch(token_base& token, lane_link& to, std::uint64_t now) n
   ++lane.in_flight;
   ++held_;
   if (core_load_[to.shared().core]++ == 0) ++busy_cores_;
-  token.dispatched = saturate(tick_clock::elapsed(token.issued, now));
+  token.dispatched = static_cast<tick_span>(tick_clock::elapsed(token.issued, now));
   auto const& estimate = token.operation->estimate;
   bool const brief = estimate.known() && estimate.recent_peak() < brief_;
   // A function with a std::stop_token has to hear of its deadline while it runs; any other token is
@@ -172,6 +169,7 @@ void dispatcher::dispatch(token_base& token, lane_link& to, std::uint64_t now) n
 }
 
 void dispatcher::pump(std::uint64_t now) noexcept {
+  moved_up_ = false;
   for (auto& link : links_)
     while (!link->pinned.empty() && link->has_credit())
       dispatch(*link->pinned.pop_front(), *link, now);

@@ -15,7 +15,7 @@ token_base* dispatcher::give_back(lane_link& from, slot& place) noexcept {
   token_base* token = from.take_back(place);
   if (token == nullptr) return nullptr;
   --held_;
-  auto const ran = token->way.flight.ran;
+  auto const ran = static_cast<std::uint64_t>(token->way.flight.ran);
   if (token->outcome == token_state::created) {
     // The worker could not start it: it found the deadline passed, or it has ended itself.
     bool const expired = token->deadline() <= now_();
@@ -24,7 +24,7 @@ token_base* dispatcher::give_back(lane_link& from, slot& place) noexcept {
     return nullptr;
   }
   lane.estimate.add(ran);
-  from.learn(ran, hand_over_);
+  from.learn(lane.estimate, hand_over_);
   token->operation->estimate.add(ran);
   settle(*token, token->outcome, error{});
   return token;
@@ -36,7 +36,7 @@ void dispatcher::balance(std::uint64_t now) noexcept {
     for (lane_link* idle : lane.links) {
       if (idle->in_flight() != 0 || !idle->alive()) continue;
       for (lane_link* stuck : lane.links) {
-        if (stuck->in_flight() < 2 || stuck->estimate().mean() < hand_over_) continue;
+        if (stuck->in_flight() < 2 || lane.estimate.mean() < hand_over_) continue;
         token_base* moved = nullptr;
         stuck->for_each_out([&](slot& place) {
           bool const keyed = place.held->extras != nullptr && place.held->extras->bound != nullptr;
@@ -62,9 +62,10 @@ void dispatcher::stop(token_base& token) noexcept {
     return;
   }
   if ((token.flags.load(std::memory_order_relaxed) & token_base::ended) != 0) return;
-  auto const wanted = extras.wanted.load(std::memory_order_relaxed);
-  end_unstarted(token, wanted,
-                wanted == token_state::killed ? error::killed : error::cancelled);
+  if (take_out(token))
+    settle(token, token_state::cancelled, error::cancelled);
+  else if (std::exchange(extras.ask_later, false))
+    ask(token);
 }
 
 void dispatcher::expire(time_point now) noexcept {
@@ -91,9 +92,16 @@ void dispatcher::stop_running(token_base& token) noexcept {
   auto const before = token.flags.fetch_or(token_base::stop_requested | token_base::stop_noted,
                                            std::memory_order_acq_rel);
   if ((before & token_base::ended) != 0) return;
-  bool const noted = (before & token_base::stop_noted) != 0;
-  // An earlier note may have been a withdrawal only, which left the function alone.
-  if (noted && (!token.extras->note_worked_off || (before & token_base::stop_requested) != 0)) return;
+  if ((before & token_base::stop_requested) != 0) return;  // whoever set it asks the function
+  if ((before & token_base::stop_noted) != 0 && !token.extras->note_worked_off) {
+    // The note of a mere withdrawal is on its way: ask when it has come, see stop().
+    token.extras->ask_later = true;
+    return;
+  }
+  ask(token);
+}
+
+void dispatcher::ask(token_base& token) noexcept {
   token.extras->note_worked_off = false;
   to_stop_.push_back(token);
 }
@@ -178,6 +186,7 @@ bool dispatcher::take_out(token_base& token) noexcept {
     }
   }
   --lane.waiting;
+  moved_up_ = true;
   return true;
 }
 
@@ -235,7 +244,7 @@ void dispatcher::bury(lane_link& dead, std::uint64_t now) noexcept {
   dead.bury();
   for (auto& [key, record] : keys_)
     if (record.bound == &dead) record.bound = nullptr;
-  while (token_base* token = dead.pinned.pop_front()) {
+  while (token_base* token = dead.pinned.pop_back()) {
     token->where = token_base::place::backlog;
     lanes_[token->lane].backlog.push_front(*token);
   }

@@ -101,17 +101,10 @@ operation_record& operation_for(gate_core& gate, token_options const& options) {
   return gate.define(options);
 }
 
-void set_terms(gate_core& gate, token_base& token, terms const& with, bool cancellable) {
+void set_extras(gate_core& gate, token_base& token, terms const& with) {
   using clock = std::chrono::steady_clock;
-  token.lane = static_cast<std::uint8_t>(lane_index(with.lane));
-  token.policy = with.policy;
-  bool const stop = with.stop.stop_possible();
   bool const has_deadline = with.deadline != no_deadline;
   bool const until = with.policy == admission::until;
-  bool const child = issued_from_token();
-  if (!cancellable && !stop && !has_deadline && !until && !with.has_key && !with.limited && !child &&
-      token.ops->request_stop == nullptr)
-    return;
   token_extras& extras = need_extras(token);
   if (has_deadline || until) {
     auto const now = clock::now();
@@ -123,8 +116,8 @@ void set_terms(gate_core& gate, token_base& token, terms const& with, bool cance
   }
   extras.key = with.key;
   extras.has_key = with.has_key;
-  if (child) link_to_lead(extras, gate);
-  if (stop) {
+  link_to_lead(extras, gate);
+  if (with.stop.stop_possible()) {
     auto* place = block_allocator<external_stop>{}.allocate(1);
     try {
       extras.external = ::new (static_cast<void*>(place)) external_stop(with.stop, gate, token);
@@ -138,6 +131,8 @@ void set_terms(gate_core& gate, token_base& token, terms const& with, bool cance
 bool issue_or_refuse(gate_core& gate, token_base& token) noexcept {
   return gate.issue_or_refuse(token);
 }
+
+void end_refused(gate_core& gate) noexcept { gate.end_refused(); }
 
 std::shared_ptr<gate_core> share(gate_core& gate) noexcept { return gate.shared_from_this(); }
 

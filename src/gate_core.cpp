@@ -15,6 +15,8 @@ namespace {
 /// What a mailbox has to cover: a wake-up of the loop, and one of the worker.
 constexpr std::chrono::nanoseconds hand_over = std::chrono::microseconds(20);
 constexpr std::chrono::nanoseconds brief = std::chrono::microseconds(1);
+/// A hot drain polls this long within one turn before the sockets get theirs.
+constexpr std::chrono::nanoseconds poll_within_turn = std::chrono::nanoseconds(1500);
 
 }  // namespace
 
@@ -29,10 +31,12 @@ gate_core::gate_core(asio::any_io_executor executor, std::unique_ptr<executor_po
       port_(std::move(port)),
       pool_(std::move(pool)),
       options_(options),
+      poll_ticks_(tick_clock::to_ticks(poll_within_turn)),
+      drain_ticks_(tick_clock::to_ticks(options.drain_time)),
       publish_after_(tick_clock::to_ticks(std::chrono::microseconds(1))),
       hot_limit_(tick_clock::to_ticks(options.hot_limit)),
       hot_base_(tick_clock::to_ticks(std::chrono::microseconds(30))),
-      dispatcher_({options.backlog, options.waiting}),
+      dispatcher_({std::max<std::size_t>(options.backlog, 1), options.waiting}),
       timer_(std::in_place, executor_) {
   dispatcher_.set_hand_over(static_cast<std::uint32_t>(tick_clock::to_ticks(hand_over)));
   dispatcher_.set_brief(static_cast<std::uint32_t>(tick_clock::to_ticks(brief)));
@@ -47,12 +51,19 @@ gate_core::gate_core(asio::any_io_executor executor, std::unique_ptr<executor_po
 }
 
 void gate_core::attach() {
-  auto links = pool_->attach(shared_from_this());
+  auto const links = pool_->attach(shared_from_this());
   enter();
-  for (auto& link : links) {
-    worker& to = pool_->at(link->position);
-    dispatcher_.add_link(std::move(link), to.parking());
+  try {
+    for (auto const& link : links)
+      dispatcher_.add_link(link, pool_->at(link->position).parking());
+  } catch (...) {
+    dispatcher_.drop_links();
+    pool_->detach(links);
+    leave();
+    throw;
   }
+  // A pool that was stopped before has no worker left to say so.
+  bury_dead_links(tick_clock::now());
   leave();
 }
 
@@ -77,10 +88,13 @@ bool gate_core::issue_or_refuse(token_base& token) noexcept {
   bool const refused = token.where == token_base::place::ready;
   if (refused) dispatcher_.ready().remove(token);
   leave(now);
-  if (!refused) return true;
+  return !refused;
+}
+
+void gate_core::end_refused() noexcept {
   finished_.fetch_add(1, std::memory_order_relaxed);
   end_work(1);
-  return false;
+  if (work_word_.load(std::memory_order_relaxed) == tracked) rest();
 }
 
 /// The token lives until its stop note has been worked off, so everything else comes before that.
@@ -151,14 +165,16 @@ void gate_core::leave(std::uint64_t issued_at) noexcept {
   bool continued = false;
   do {
     work_off(combiner_.take());
+    if (dispatcher_.wants_pump()) [[unlikely]]
+      dispatcher_.pump(tick_clock::now());
     if (dispatcher_.has_staged()) {
       if (issued_at != 0 && stage_for_batch(issued_at))
         dispatcher_.flush_idle(std::ref(to_wake));
       else
         dispatcher_.flush(std::ref(to_wake));
     }
-    note_overload();
-    set_timer();
+    if (overloaded_ || dispatcher_.refused() != refused_seen_) note_overload();
+    if (dispatcher_.watches()) set_timer();
     running.splice_back(dispatcher_.to_stop());
     if (std::exchange(repost_, false)) {
       start = continued = true;
@@ -183,7 +199,7 @@ bool gate_core::stage_for_batch(std::uint64_t now) noexcept {
 }
 
 bool gate_core::wants_drain() noexcept {
-  return !dispatcher_.ready().empty() || (dispatcher_.held() != 0 && stay_hot(0));
+  return !dispatcher_.ready().empty() || (dispatcher_.held() != 0 && stay_hot(tick_clock::now()));
 }
 
 /// Stop callbacks are the user's, so they run here and not in the combiner. Each token is kept by
@@ -213,7 +229,7 @@ void gate_core::rest() noexcept {
     std::lock_guard hold(work_mutex_);
     std::uint64_t idle = tracked;
     if (!work_word_.compare_exchange_strong(idle, 0, std::memory_order_acq_rel)) return;
-    port_->finish_work();
+    if (alive_for_work_) port_->finish_work();  // else ~gate has been quicker
   }
   release_waiters();
 }
@@ -274,6 +290,7 @@ void link_to_lead(token_extras& extras, gate_core& gate) noexcept {
   worker_context const& here = this_worker();
   // A token of another gate is no lead: ids are a gate's own.
   if (here.running == nullptr || here.from->bell.get() != &gate) return;
+  here.running->flags.fetch_or(token_base::leads, std::memory_order_relaxed);
   extras.lead = here.running->id;
   extras.near_core = static_cast<std::uint32_t>(here.self->core());
 }

@@ -45,6 +45,8 @@ class gate_core final : public return_bell,
   void issue(token_base& token) noexcept;
   /// False when the token was refused at once, and is the caller's to end.
   [[nodiscard]] bool issue_or_refuse(token_base& token) noexcept;
+  /// To be called when such a token has been handed to its executor.
+  void end_refused() noexcept;
   void request_stop(token_base& token, bool running_too) noexcept;
   void close(error why) noexcept;
   void stop() noexcept;
@@ -121,6 +123,7 @@ class gate_core final : public return_bell,
   [[nodiscard]] bool stay_hot(std::uint64_t now) noexcept;
   void set_hot(bool hot) noexcept;
   void set_timer() noexcept;
+  void rest_timer() noexcept;
   void on_timer() noexcept;
   void deliver(intrusive_list<token_base>& batch);
   void publish_staged() noexcept;
@@ -129,6 +132,8 @@ class gate_core final : public return_bell,
   // gate_life.cpp
   void withdraw_and_stop(error why) noexcept;
   void wait_for_running() noexcept;
+  void let_go_of_loop() noexcept;
+  void release_executors() noexcept;
   void bury_dead_links(std::uint64_t now) noexcept;
   void detach_when_idle() noexcept;
   void destroy_ready() noexcept;
@@ -137,12 +142,15 @@ class gate_core final : public return_bell,
 
   // gate_view.cpp
   void note_overload() noexcept;
+  void log_stuck(drain_report const& report) const noexcept;
   [[nodiscard]] live_token describe(token_base const& token, std::uint64_t now) const;
 
   asio::any_io_executor executor_;
   std::unique_ptr<executor_port> port_;
   std::shared_ptr<pool_core> const pool_;
   gate_options const options_;
+  std::uint64_t const poll_ticks_;
+  std::uint64_t const drain_ticks_;
   std::uint64_t const publish_after_;
   std::uint64_t const hot_limit_;
   std::uint64_t const hot_base_;
@@ -167,7 +175,6 @@ class gate_core final : public return_bell,
   std::uint64_t refused_seen_ = 0;
   histogram wait_backlog_;
   histogram wait_mailbox_;
-  histogram run_;
   histogram return_to_loop_;
   histogram loop_lag_;
 

@@ -11,8 +11,6 @@
 namespace tokengate::detail {
 namespace {
 
-/// A hot drain polls this long within one turn before the sockets get theirs.
-constexpr std::chrono::nanoseconds poll_within_turn = std::chrono::nanoseconds(1500);
 /// Turns between two looks at which core the loop runs on.
 constexpr std::uint64_t core_check = 16;
 
@@ -23,8 +21,11 @@ void gate_core::ring() noexcept { post_drain(false); }
 
 void gate_core::post_drain(bool continued) noexcept {
   // The lock keeps the io_context alive while something is posted to it; see context_gone().
-  std::lock_guard hold(post_mutex_);
-  if (!alive_) return reap();
+  std::unique_lock hold(post_mutex_);
+  if (!alive_) {
+    hold.unlock();
+    return reap();
+  }
   try {
     port_->post({shared_from_this(), tick_clock::now(), continued});
   } catch (...) {
@@ -69,11 +70,12 @@ void gate_core::drain(bool continued, std::uint64_t posted_at) {
     dispatcher_.balance(now);
     hot_until_ = now + hot_span();
   }
-  if (dispatcher_.next_expiry() != dispatcher::time_point::max())
+  if (dispatcher_.watches())
     dispatcher_.expire(std::chrono::steady_clock::now());
   bury_dead_links(now);
 
   intrusive_list<token_base> batch;
+  if (dispatcher_.ready().size() <= options_.drain_budget) batch.splice_back(dispatcher_.ready());
   while (batch.size() < options_.drain_budget && !dispatcher_.ready().empty())
     batch.push_back(*dispatcher_.ready().pop_front());
 
@@ -83,13 +85,16 @@ void gate_core::drain(bool continued, std::uint64_t posted_at) {
   bool again = more || hot;
   // The first try may only take notice of a result that has been collected since.
   while (!again && !parking.try_park()) again = anything_returned();
+  rest_timer();
   detach_when_idle();
+  bool const closing = closing_;
   leave();
 
   // Before the handlers run: if one throws, or takes long, the rest is not stuck behind it.
   if (again) continue_drain(more);
   if (!batch.empty()) deliver(batch);
-  if (work_word_.load(std::memory_order_relaxed) == 1) rest();
+  if (work_word_.load(std::memory_order_relaxed) == tracked) rest();
+  if (closing && !again) let_go_of_loop();
 }
 
 /// Takes what came back, about `budget` of it.
@@ -99,6 +104,8 @@ std::size_t gate_core::collect(std::size_t budget, std::uint64_t now) noexcept {
     if (from->in_flight() == 0) continue;
     auto one = [&](slot* place) {
       ++taken;
+      // Children that were left as notes join the chain before their lead ends: they came first.
+      if (place->held != nullptr && place->held->leads_others()) work_off(combiner_.take());
       if (token_base* token = dispatcher_.give_back(*from, *place)) record(*token, now);
     };
     auto& returns = from->shared().returns;
@@ -113,18 +120,18 @@ std::size_t gate_core::collect(std::size_t budget, std::uint64_t now) noexcept {
 }
 
 void gate_core::record(token_base& token, std::uint64_t now) noexcept {
+  auto const ticks = [](tick_span span) { return static_cast<std::uint64_t>(span); };
   auto const& way = token.way.flight;
-  wait_backlog_.record(token.dispatched);
-  wait_mailbox_.record(way.started);
-  token.operation->run.record(way.ran);
-  run_.record(way.ran);
-  auto const ended = token.issued + token.dispatched + way.started + way.ran;
+  wait_backlog_.record(ticks(token.dispatched));
+  wait_mailbox_.record(ticks(way.started));
+  token.operation->run.record(ticks(way.ran));
+  auto const ended = token.issued + ticks(token.dispatched + way.started + way.ran);
   return_to_loop_.record(tick_clock::elapsed(ended, now));
 }
 
 /// Waits a moment for results, unless somebody wants to get in. Gives the time.
 std::uint64_t gate_core::poll(std::uint64_t now) noexcept {
-  auto const until = now + tick_clock::to_ticks(poll_within_turn);
+  auto const until = now + poll_ticks_;
   while (!anything_returned() && !combiner_.awaited() && now < until) {
     std_sync::spin_hint();
     now = tick_clock::now();
@@ -142,7 +149,7 @@ bool gate_core::anything_returned() noexcept {
 std::uint64_t gate_core::hot_span(std::size_t lane) const noexcept {
   auto const& estimate = dispatcher_.estimate(lane);
   if (!estimate.known()) return hot_limit_;
-  return std::min<std::uint64_t>(hot_limit_, hot_base_ + 2 * std::uint64_t{estimate.mean()});
+  return std::min<std::uint64_t>(hot_limit_, hot_base_ + 2 * estimate.mean());
 }
 
 std::uint64_t gate_core::hot_span() const noexcept {
@@ -174,6 +181,7 @@ void gate_core::set_hot(bool hot) noexcept {
 void gate_core::set_timer() noexcept {
   auto const next = dispatcher_.next_expiry();
   if (next >= timer_at_ || !timer_) return;
+  timer_at_ = dispatcher::time_point::max();  // setting it anew cancels the old wait first
   try {
     timer_->expires_at(next);
     timer_->async_wait([self = weak_from_this()](boost::system::error_code failed) {
@@ -184,6 +192,14 @@ void gate_core::set_timer() noexcept {
   } catch (...) {
     // Without memory for the timer a deadline is noticed at dispatch and at pick-up.
   }
+}
+
+/// Nothing is out that has a deadline: a timer that runs on would keep run() from returning.
+void gate_core::rest_timer() noexcept {
+  if (timer_at_ == dispatcher::time_point::max() || !timer_) return;
+  if (dispatcher_.held() != 0 || dispatcher_.next_expiry() != dispatcher::time_point::max()) return;
+  timer_at_ = dispatcher::time_point::max();
+  timer_->cancel();
 }
 
 void gate_core::on_timer() noexcept {
@@ -206,6 +222,8 @@ class batch_delivery {
     gate_.finished_.fetch_add(ended, std::memory_order_relaxed);
     if (staged || !batch_.empty()) gate_.after_delivery(batch_);
     gate_.end_work(ended);
+    // Here and not after deliver() alone: a handler that throws may have been the last one.
+    if (gate_.work_word_.load(std::memory_order_relaxed) == gate_core::tracked) gate_.rest();
   }
   std::size_t ended = 0;
 
@@ -217,7 +235,7 @@ class batch_delivery {
 
 void gate_core::deliver(intrusive_list<token_base>& batch) {
   batch_delivery guard(*this, batch);
-  auto const until = tick_clock::now() + tick_clock::to_ticks(options_.drain_time);
+  auto const until = tick_clock::now() + drain_ticks_;
   while (token_base* token = batch.pop_front()) {
     ++guard.ended;  // ends in any case, also when its handler throws
     token->ops->end(token, ending::deliver);

@@ -2,8 +2,9 @@
 #include <time.h>
 
 #include <algorithm>
-#include <boost/asio/dispatch.hpp>
+#include <boost/asio/any_completion_executor.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/dispatch.hpp>
 
 #include "gate_core.hpp"
 #include "gate_service.hpp"
@@ -22,14 +23,17 @@ void gate_core::withdraw_and_stop(error why) noexcept {
   leave();
 }
 
-void gate_core::pool_stopping() noexcept { withdraw_and_stop(error::stopped); }
+void gate_core::pool_stopping() noexcept {
+  withdraw_and_stop(error::stopped);
+}
 
-/// Until the workers have let go of every token, except the one inside whose function this is called.
-/// A pause and not a wake-up: this is the end, and the results must not depend on a loop that may
-/// never run again.
+/// Until the workers have let go of every token, except the one inside whose function this is
+/// called. A pause and not a wake-up: this is the end, and the results must not depend on a loop
+/// that may never run again.
 void gate_core::wait_for_running() noexcept {
   worker_context const& here = this_worker();
   std::size_t const own = here.running != nullptr && here.from->bell.get() == this ? 1 : 0;
+  if (here.self != nullptr) here.self->publish_finished();  // it would wait for itself
   for (timespec pause{0, 20'000};; pause.tv_nsec = std::min(2 * pause.tv_nsec, 1'000'000L)) {
     enter();
     collect(~std::size_t{0}, tick_clock::now());
@@ -46,11 +50,39 @@ void gate_core::gate_gone() noexcept {
   enter();
   closing_ = true;
   detach_when_idle();
+  bool const idle = parking.looks_parked();
   leave();
+  if (idle) let_go_of_loop();
 }
 
-/// Called by the io_context's destructor: no handler will run any more, and each has to be destroyed
-/// before this returns.
+/// With no token out and no drain posted, nothing of the loop is needed any more. It is let go here and
+/// not in the destructor, which may run on a worker, some time after the io_context has gone.
+void gate_core::let_go_of_loop() noexcept {
+  if (work_word_.load(std::memory_order_acquire) >= one_token) return;
+  enter();
+  bool const over = closing_ && detached_;
+  if (over) timer_.reset();
+  leave();
+  if (over) release_executors();
+}
+
+void gate_core::release_executors() noexcept {
+  {
+    std::lock_guard hold(work_mutex_);
+    if (!std::exchange(alive_for_work_, false)) return;
+    port_->finish_work();
+  }
+  // Executors such as strands must not outlive their context.
+  std::unique_ptr<executor_port> port;
+  asio::any_io_executor executor;
+  std::lock_guard hold(post_mutex_);
+  alive_ = false;
+  port = std::move(port_);
+  executor_.swap(executor);
+}
+
+/// Called by the io_context's destructor: no handler will run any more, and each has to be
+/// destroyed before this returns.
 void gate_core::context_gone() noexcept {
   {
     std::lock_guard hold(post_mutex_);
@@ -60,23 +92,15 @@ void gate_core::context_gone() noexcept {
   wait_for_running();
   enter();
   closing_ = true;
-  // What is left is the token inside whose function the io_context is being destroyed.
-  dispatcher_.for_each([](token_base& token) { token.ops->abandon(token); });
+  bool const inside_token = dispatcher_.held() != 0;
   detach_when_idle();
   timer_.reset();
   leave();
   destroy_ready();
-  {
-    std::lock_guard hold(work_mutex_);
-    alive_for_work_ = false;
-    port_->finish_work();
-  }
-  {
-    // Executors such as strands must not outlive their context.
-    std::lock_guard hold(post_mutex_);
-    port_.reset();
-    executor_ = {};
-  }
+  // The token inside whose function the io_context is being destroyed: its handler goes now, the rest
+  // of it when the function has returned.
+  if (inside_token) this_worker().running->ops->abandon(*this_worker().running);
+  release_executors();
   {
     std::lock_guard hold(waiters_mutex_);
     waiters_.clear();
@@ -118,6 +142,7 @@ void gate_core::detach_when_idle() noexcept {
   if (!closing_ || detached_ || dispatcher_.held() != 0) return;
   detached_ = true;
   set_hot(false);
+  timer_.reset();
   std::vector<std::shared_ptr<link>> links;
   for (auto& each : dispatcher_.links()) links.push_back(each->owner());
   pool_->detach(links);
@@ -136,9 +161,17 @@ void gate_core::bury_dead_links(std::uint64_t now) noexcept {
 struct gate_core::drain_waiter {
   explicit drain_waiter(asio::any_io_executor const& executor,
                         asio::any_completion_handler<void(drain_report)> to)
-      : timer(executor), handler(std::move(to)) {}
+      : timer(executor),
+        handler(std::move(to)),
+        work(tracked_work(asio::get_associated_executor(handler, executor))) {}
+  /// Asio gives an empty executor where it had no memory for a type-erased one.
+  static asio::any_completion_executor tracked_work(asio::any_completion_executor const& of) {
+    if (!of) throw std::bad_alloc();
+    return asio::prefer(of, asio::execution::outstanding_work.tracked);
+  }
   asio::steady_timer timer;
   asio::any_completion_handler<void(drain_report)> handler;
+  asio::any_completion_executor work;  ///< keeps the handler's own context at work
 };
 
 void gate_core::async_drain(std::chrono::nanoseconds deadline,
@@ -154,21 +187,27 @@ void gate_core::async_drain(std::chrono::nanoseconds deadline,
     std::lock_guard hold(waiters_mutex_);
     waiters_.push_back(waiter);
     // Under the lock: rest() may be looking for waiters on another thread.
-    waiter->timer.async_wait([self = shared_from_this(), waiter](boost::system::error_code) {
-      {
-        std::lock_guard hold(self->waiters_mutex_);
-        std::erase(self->waiters_, waiter);
-      }
-      auto slot = asio::get_associated_cancellation_slot(waiter->handler);
-      if (slot.is_connected()) slot.clear();
-      drain_report report;
-      report.stuck = self->tokens();
-      report.drained = self->work_word_.load(std::memory_order_acquire) < one_token;
-      auto to = asio::get_associated_executor(waiter->handler, self->executor_);
-      asio::dispatch(to, [waiter, report = std::move(report)]() mutable {
-        std::move(waiter->handler)(std::move(report));
+    try {
+      waiter->timer.async_wait([self = shared_from_this(), waiter](boost::system::error_code) {
+        {
+          std::lock_guard hold(self->waiters_mutex_);
+          std::erase(self->waiters_, waiter);
+        }
+        auto slot = asio::get_associated_cancellation_slot(waiter->handler);
+        if (slot.is_connected()) slot.clear();
+        drain_report report;
+        report.stuck = self->tokens();
+        report.drained = self->work_word_.load(std::memory_order_acquire) < one_token;
+        if (!report.drained) self->log_stuck(report);
+        auto to = asio::get_associated_executor(waiter->handler, self->executor_);
+        asio::dispatch(to, [waiter, report = std::move(report)]() mutable {
+          std::move(waiter->handler)(std::move(report));
+        });
       });
-    });
+    } catch (...) {
+      waiters_.pop_back();
+      throw;
+    }
   }
   if (slot.is_connected())
     slot.assign([weak = std::weak_ptr(waiter)](asio::cancellation_type) {
@@ -179,10 +218,7 @@ void gate_core::async_drain(std::chrono::nanoseconds deadline,
 
 void gate_core::release_waiters() noexcept {
   std::lock_guard hold(waiters_mutex_);
-  for (auto& waiter : waiters_) {
-    boost::system::error_code ignored;
-    waiter->timer.cancel(ignored);
-  }
+  for (auto& waiter : waiters_) waiter->timer.cancel();
 }
 
 asio::execution_context::id gate_service::id;
@@ -207,13 +243,19 @@ struct all_gates {
 
 }  // namespace
 
-void gate_service::add(std::weak_ptr<gate_core> gate) {
+void gate_service::add(std::shared_ptr<gate_core> gate) {
   {
     std::lock_guard hold(all_gates::get().mutex);
     add_to(all_gates::get().gates, gate);
   }
+  std::vector<std::shared_ptr<gate_core>> gone;  // ends outside the lock
   std::lock_guard hold(mutex_);
-  add_to(gates_, std::move(gate));
+  gates_.push_back(std::move(gate));
+  auto const first = std::ranges::partition(gates_, [](auto const& each) {
+                       return each.use_count() != 1;
+                     }).begin();
+  gone.assign(std::move_iterator(first), std::move_iterator(gates_.end()));
+  gates_.erase(first, gates_.end());
 }
 
 bool gate_service::on_any_loop() {
@@ -229,13 +271,12 @@ bool gate_service::on_any_loop() {
 }
 
 void gate_service::shutdown() {
-  std::vector<std::weak_ptr<gate_core>> gates;
+  std::vector<std::shared_ptr<gate_core>> gates;
   {
     std::lock_guard hold(mutex_);
     gates.swap(gates_);
   }
-  for (auto& each : gates)
-    if (auto gate = each.lock()) gate->context_gone();
+  for (auto& each : gates) each->context_gone();
 }
 
 }  // namespace tokengate::detail

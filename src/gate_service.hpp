@@ -19,7 +19,7 @@ class gate_service final : public asio::execution_context::service {
 
   explicit gate_service(asio::execution_context& owner) : service(owner) {}
 
-  void add(std::weak_ptr<gate_core> gate);
+  void add(std::shared_ptr<gate_core> gate);
 
   /// Whether the calling thread runs the loop of any gate of this process.
   [[nodiscard]] static bool on_any_loop();
@@ -28,7 +28,9 @@ class gate_service final : public asio::execution_context::service {
   void shutdown() override;
 
   std::mutex mutex_;
-  std::vector<std::weak_ptr<gate_core>> gates_;
+  /// Owned, or a worker that lets go of a gate last would end it while the io_context goes. Those that
+  /// nobody else holds are let go of with the next add().
+  std::vector<std::shared_ptr<gate_core>> gates_;
 };
 
 }  // namespace tokengate::detail

@@ -46,7 +46,10 @@ gate_snapshot gate_core::snapshot() {
   // A snapshot is some kilobytes of copying; the allocations are made inside the combiner, where a
   // loop that issues meanwhile leaves notes and goes on.
   try {
-    for (operation_record const& each : operations_) s.operations.push_back(view(each, ns));
+    for (operation_record const& each : operations_) {
+      s.operations.push_back(view(each, ns));
+      s.run.merge(s.operations.back().run);
+    }
     for (std::size_t lane = 0; lane != lane_count; ++lane) {
       s.lanes[lane].backlog = dispatcher_.waiting(lane);
       s.lanes[lane].waiting = dispatcher_.waiting_room(lane);
@@ -58,7 +61,6 @@ gate_snapshot gate_core::snapshot() {
             link->credits() - std::min(link->credits(), link->in_flight());
     wait_backlog_.read_into(s.wait_backlog, ns);
     wait_mailbox_.read_into(s.wait_mailbox, ns);
-    run_.read_into(s.run, ns);
     return_to_loop_.read_into(s.return_to_loop, ns);
     loop_lag_.read_into(s.loop_lag, ns);
   } catch (...) {
@@ -79,6 +81,7 @@ gate_snapshot gate_core::snapshot() {
   s.finished = finished_.load(std::memory_order_relaxed);
   s.destroyed = destroyed_.load(std::memory_order_relaxed);
   s.out = s.issued - std::min(s.issued, s.finished + s.destroyed);
+  s.rescued_wakeups = pool_->rescued();
   s.lost_errors = lost_errors_.load(std::memory_order_relaxed);
   return s;
 }
@@ -107,12 +110,22 @@ std::vector<live_token> gate_core::tokens() {
   return found;
 }
 
+void gate_core::log_stuck(drain_report const& report) const noexcept {
+  constexpr std::size_t most = 8;
+  for (std::size_t i = 0; i != std::min(most, report.stuck.size()); ++i) {
+    live_token const& token = report.stuck[i];
+    logger()->warn("drain: token {} of {} is still {} after {} ms", token.id, token.operation,
+                   to_string(token.state),
+                   std::chrono::duration_cast<std::chrono::milliseconds>(token.age).count());
+  }
+  if (report.stuck.size() > most)
+    logger()->warn("drain: and {} more tokens are out", report.stuck.size() - most);
+}
+
 /// Once when a lane begins to refuse, once when its backlog is down to a half. Inside the combiner;
 /// the log line is rare, and asynchronous if the logger is.
 void gate_core::note_overload() noexcept {
   std::uint64_t const refused = dispatcher_.refused();
-  if (!overloaded_ && refused == refused_seen_) [[likely]]
-    return;
   bool full = false;
   for (std::size_t lane = 0; lane != lane_count; ++lane)
     full = full || 2 * dispatcher_.waiting(lane) > options_.backlog;

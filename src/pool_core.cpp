@@ -70,6 +70,7 @@ void pool_core::start() {
 
 void pool_core::stop() noexcept {
   if (stopped_.exchange(true)) return;
+  logger()->info("{}: stopping", options_.name);
   std::vector<std::weak_ptr<return_bell>> gates;
   {
     std::lock_guard hold(gates_mutex_);
@@ -100,7 +101,12 @@ std::vector<std::shared_ptr<link>> pool_core::attach(std::shared_ptr<return_bell
     std::erase_if(gates_, [](auto const& gone) { return gone.expired(); });
     if (!stopped_) gates_.push_back(gate);
   }
-  for (auto& worker : workers_) worker->attach(links[worker->position()]);
+  try {
+    for (auto& worker : workers_) worker->attach(links[worker->position()]);
+  } catch (...) {
+    detach(links);
+    throw;
+  }
   return links;
 }
 
@@ -145,15 +151,19 @@ void pool_core::log_placement() const {
   for (auto const& problem : problems()) log->warn("{}: {}", options_.name, problem);
 }
 
+std::uint64_t pool_core::rescued() const noexcept {
+  std::uint64_t sum = 0;
+  for (auto const& worker : workers_) sum += worker->rescued();
+  return sum;
+}
+
 pool_snapshot pool_core::snapshot() const {
   pool_snapshot s;
   s.name = options_.name;
   s.usable_cores = static_cast<double>(machine_.usable);
   if (throttled()) s.usable_cores = *machine_.quota;
-  for (auto const& worker : workers_) {
-    s.workers.push_back(worker->snapshot());
-    s.rescued_wakeups += worker->rescued();
-  }
+  for (auto const& worker : workers_) s.workers.push_back(worker->snapshot());
+  s.rescued_wakeups = rescued();
   s.problems = problems();
   return s;
 }

@@ -37,6 +37,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   /// Dense index of an operating system core, or no_core.
   [[nodiscard]] std::uint32_t index_of_core(unsigned os_index) const noexcept;
   [[nodiscard]] pool_snapshot snapshot() const;
+  [[nodiscard]] std::uint64_t rescued() const noexcept;
 
   /// Loops that are hot now; see gate_core.
   std::atomic<int> hot_loops{0};

@@ -21,8 +21,6 @@ constexpr std::chrono::nanoseconds turn = std::chrono::microseconds(50);
 constexpr std::chrono::milliseconds safety_net{100};
 constexpr std::chrono::nanoseconds shortest_spin = std::chrono::microseconds(1);
 
-std::uint64_t ticks(std::chrono::nanoseconds span) noexcept { return tick_clock::to_ticks(span); }
-
 }  // namespace
 
 worker_context& this_worker() noexcept {
@@ -38,12 +36,14 @@ void worker::place(bool pin, bool lane_priorities, std::string const& pool_name)
 }
 
 void worker::attach(std::shared_ptr<link> added) {
+  auto end = std::make_unique<attached>();
+  end->to = std::move(added);
   {
     std::lock_guard hold(incoming_mutex_);
     if (ended_)
-      added->dead.store(true, std::memory_order_release);
+      end->to->dead.store(true, std::memory_order_release);
     else
-      incoming_.push_back(std::move(added));
+      incoming_.push_back(std::move(end));
   }
   poke();
 }
@@ -62,6 +62,9 @@ void worker::stop() noexcept {
 void worker::run() {
   this_worker() = {this, nullptr, nullptr};
   spin_now_ = pool_.spin_ticks;
+  turn_ = tick_clock::to_ticks(turn);
+  publish_after_ = tick_clock::to_ticks(publish_after);
+  shortest_spin_ = tick_clock::to_ticks(shortest_spin);
   while (!stop_.load(std::memory_order_acquire)) {
     refresh();
     bool worked = false;
@@ -74,20 +77,21 @@ void worker::run() {
   this_worker() = {};
 }
 
-void worker::refresh() {
-  if (version_.load(std::memory_order_acquire) != seen_version_) {
-    std::lock_guard hold(incoming_mutex_);
-    seen_version_ = version_.load(std::memory_order_relaxed);
-    for (auto& added : incoming_) {
-      local_.push_back(std::make_unique<attached>());
-      local_.back()->to = std::move(added);
-    }
-    incoming_.clear();
-    // A closed link is idle for good: its gate has all slots back.
-    std::erase_if(local_, [](auto const& from) {
-      return from->to->closed.load(std::memory_order_acquire);
-    });
+void worker::refresh() noexcept {
+  if (version_.load(std::memory_order_acquire) == seen_version_) return;
+  std::lock_guard hold(incoming_mutex_);
+  seen_version_ = version_.load(std::memory_order_relaxed);
+  try {
+    local_.reserve(local_.size() + incoming_.size());
+  } catch (...) {
+    --seen_version_;  // no memory now: try again in the next round
+    return;
   }
+  std::ranges::move(incoming_, std::back_inserter(local_));
+  incoming_.clear();
+  // A closed link is idle for good: its gate has all slots back.
+  std::erase_if(local_,
+                [](auto const& from) { return from->to->closed.load(std::memory_order_acquire); });
 }
 
 /// consume_all and not pop: it reads the producer's index once for the whole batch.
@@ -104,7 +108,7 @@ bool worker::serve(attached& from) {
   auto const begun = tick_clock::now();
   auto now = begun;
   if (busy_since_ == 0) busy_since_ = now;
-  auto const turn_ends = begun + ticks(turn);
+  auto const turn_ends = begun + turn_;
   do {
     slot& place = *from.taken[from.next++];
     // acq_rel: see lane_link::pull_back. Null is a husk.
@@ -117,9 +121,12 @@ bool worker::serve(attached& from) {
     bool const more = from.next != from.count;
     // Nothing finished waits for a function that may take long.
     if (!more || !from.taken[from.next]->brief || from.finished_count >= publish_batch ||
-        now - from.finished_since > ticks(publish_after))
+        now - from.finished_since > publish_after_)
       give_back(from);
-    if (now - busy_since_ > pool_.floor_after) leave_room(now);
+    if (now - busy_since_ > pool_.floor_after) {
+      give_back(from);
+      leave_room(now);
+    }
     if (now > turn_ends || stop_.load(std::memory_order_relaxed)) break;
   } while (take(from));
   give_back(from);
@@ -128,8 +135,8 @@ bool worker::serve(attached& from) {
 }
 
 void worker::execute(token_base& token, std::uint64_t& now) noexcept {
-  token.way.flight.started =
-      saturate(tick_clock::elapsed(token.issued + token.dispatched, now));
+  auto const dispatched_at = token.issued + static_cast<std::uint64_t>(token.dispatched);
+  token.way.flight.started = static_cast<tick_span>(tick_clock::elapsed(dispatched_at, now));
   bool const expired = token.deadline() != token_extras::time_point::max() &&
                        token.deadline() <= std::chrono::steady_clock::now();
   if (expired) return;  // stays `created`: the gate settles it
@@ -137,7 +144,7 @@ void worker::execute(token_base& token, std::uint64_t& now) noexcept {
   token.outcome = token.ops->run(token) ? token_state::completed : token_state::failed;
   this_worker().running = nullptr;
   auto const end = tick_clock::now();
-  token.way.flight.ran = saturate(tick_clock::elapsed(now, end));
+  token.way.flight.ran = static_cast<tick_span>(tick_clock::elapsed(now, end));
   now = end;
   executed_.add();
 }
@@ -148,6 +155,10 @@ void worker::give_back(attached& to) noexcept {
   to.finished_count = 0;
   // After the push nothing of the tokens is touched any more.
   if (to.to->bell->parking.notify()) to.to->bell->ring();
+}
+
+void worker::publish_finished() noexcept {
+  for (auto& each : local_) give_back(*each);
 }
 
 bool worker::anything() const noexcept {
@@ -175,7 +186,7 @@ bool worker::spin() noexcept {
     }
   } while (!found && tick_clock::now() < until);
   pool_.spinners.fetch_sub(1, std::memory_order_relaxed);
-  spin_now_ = found ? pool_.spin_ticks : std::max(spin_now_ / 2, ticks(shortest_spin));
+  spin_now_ = found ? pool_.spin_ticks : std::max(spin_now_ / 2, shortest_spin_);
   return found;
 }
 
@@ -186,10 +197,11 @@ void worker::park() noexcept {
   auto const begun = tick_clock::now();
   if (!parking_.sleep(safety_net)) {
     // The announcement is one read-modify-write, so nothing can have been lost; look nevertheless.
-    if (anything())
-      rescued_.add();
-    else
+    // A producer between its push and its notify() gets another moment.
+    if (!anything())
       parking_.sleep();
+    else if (!parking_.sleep(safety_net))
+      rescued_.add();
   }
   parking_.unpark();
   auto const slept = tick_clock::elapsed(begun, tick_clock::now());
@@ -221,20 +233,23 @@ void worker::end() {
   }
   version_.fetch_add(1, std::memory_order_relaxed);
   refresh();
-  for (auto& from : local_) {
-    while (take(*from)) {
-      while (from->next != from->count) {
-        slot& place = *from->taken[from->next++];
-        (void)place.claim.exchange(nullptr, std::memory_order_acq_rel);
-        from->finished[from->finished_count++] = &place;
+  // What refresh() had no memory for has been given nothing yet that it took.
+  for (auto* list : {&local_, &incoming_})
+    for (auto& from : *list) {
+      while (take(*from)) {
+        while (from->next != from->count) {
+          slot& place = *from->taken[from->next++];
+          (void)place.claim.exchange(nullptr, std::memory_order_acq_rel);
+          from->finished[from->finished_count++] = &place;
+        }
+        give_back(*from);
       }
-      give_back(*from);
+      // release: pairs with the gate's acquire before it buries the link.
+      from->to->dead.store(true, std::memory_order_release);
+      if (from->to->bell->parking.notify()) from->to->bell->ring();
     }
-    // release: pairs with the gate's acquire before it buries the link.
-    from->to->dead.store(true, std::memory_order_release);
-    if (from->to->bell->parking.notify()) from->to->bell->ring();
-  }
   local_.clear();
+  incoming_.clear();
   state_.store(worker_state::stopped, std::memory_order_relaxed);
 }
 

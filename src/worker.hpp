@@ -48,6 +48,9 @@ class worker {
   /// Any thread: look at the list of links again.
   void poke() noexcept;
 
+  /// The worker itself, from inside a token's function: publishes results that wait for more.
+  void publish_finished() noexcept;
+
   /// Workers of heavier lanes on the same core, which this one must not starve.
   void set_heavier(worker* medium, worker* heavy) noexcept { heavier_ = {medium, heavy}; }
 
@@ -72,7 +75,7 @@ class worker {
     std::uint64_t finished_since = 0;
   };
 
-  void refresh();
+  void refresh() noexcept;
   [[nodiscard]] bool serve(attached& from);
   [[nodiscard]] bool take(attached& from) noexcept;
   void execute(token_base& token, std::uint64_t& now) noexcept;
@@ -87,13 +90,16 @@ class worker {
   std::atomic<bool> stop_{false};
   std::atomic<std::uint32_t> version_{0};
   std::mutex incoming_mutex_;
-  std::vector<std::shared_ptr<link>> incoming_;
+  std::vector<std::unique_ptr<attached>> incoming_;
   bool ended_ = false;  ///< under incoming_mutex_
 
   alignas(cache_line) std::vector<std::unique_ptr<attached>> local_;
   std::uint32_t seen_version_ = 0;
   std::uint64_t spin_now_ = 0;    ///< adaptive budget, ticks
   std::uint64_t busy_since_ = 0;
+  std::uint64_t turn_ = 0;           ///< the constants of worker.cpp in ticks
+  std::uint64_t publish_after_ = 0;
+  std::uint64_t shortest_spin_ = 0;
   std::atomic<worker_state> state_{worker_state::starting};
   counter executed_;
   counter busy_;

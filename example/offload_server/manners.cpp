@@ -82,7 +82,8 @@ void leave_early(unsigned short port) {
 }  // namespace
 
 bool check_manners(const key_derivation& password, offload_settings settings) {
-  std::printf("\nBad manners, on a tokengate server with little room\n");
+  std::printf(
+      "\nBad manners, on a tokengate server with little room (log lines are tokengate's)\n");
   settings.backlog = 4;
   server_options options;
   options.body_limit = small_body_limit;

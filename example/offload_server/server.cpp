@@ -7,6 +7,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <exception>
 #include <iostream>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 namespace offload_server {
@@ -33,8 +35,12 @@ server::server(asio::io_context& loop, offload& work, const server_options& opti
   const tcp::endpoint where(asio::ip::make_address(options.address), options.port);
   acceptor_.open(where.protocol());
   acceptor_.set_option(tcp::acceptor::reuse_address(true));
-  acceptor_.bind(where);
-  acceptor_.listen();
+  error_code ec;
+  acceptor_.bind(where, ec);
+  if (!ec) acceptor_.listen(tcp::acceptor::max_listen_connections, ec);
+  if (ec)
+    throw std::runtime_error("cannot listen on " + options.address + " port " +
+                             std::to_string(options.port) + ": " + ec.message());
   port_ = acceptor_.local_endpoint().port();
 }
 

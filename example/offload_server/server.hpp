@@ -19,7 +19,7 @@ namespace offload_server {
 /// have run out of work before the server is destroyed.
 class server {
  public:
-  /// Binds and listens. Throws boost::system::system_error if the address is not to be had.
+  /// Binds and listens. Throws std::runtime_error if the address is not to be had.
   server(asio::io_context& loop, offload& work, const server_options& options);
 
   /// Begins to accept. The loop has work until the server has stopped.

@@ -5,6 +5,7 @@
 #include <boost/asio/detached.hpp>
 #include <chrono>
 #include <cstdint>
+#include <stdexcept>
 #include <stop_token>
 #include <string_view>
 
@@ -64,7 +65,10 @@ lazy_token : public detail::awaitable_operation {
   }
 
   /// What to do when there is no place in the backlog.
-  lazy_token&& admit(admission policy, std::chrono::nanoseconds within = {}) && noexcept {
+  /// @par Errors  std::invalid_argument: admission::until without a time
+  lazy_token&& admit(admission policy, std::chrono::nanoseconds within = {}) && {
+    if (policy == admission::until && within.count() <= 0)
+      throw std::invalid_argument("tokengate: admission::until needs a positive time");
     terms_.policy = policy;
     terms_.admit_within = within;
     return std::move(*this);

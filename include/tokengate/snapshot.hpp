@@ -81,7 +81,7 @@ struct gate_snapshot {
   std::uint64_t withdrawn = 0;        ///< cancelled before their function started
   std::uint64_t expired = 0;          ///< not run because their deadline had passed
   std::uint64_t lost_errors = 0;      ///< exceptions of detached tokens without an error sink
-  std::uint64_t rescued_wakeups = 0;  ///< found by the safety net; anything but 0 is a defect
+  std::uint64_t rescued_wakeups = 0;  ///< of the pool's workers, found by the safety net; anything but 0 is a defect
   std::uint64_t chains_open = 0;      ///< tokens that issued others, while any of them is out
   std::uint64_t chains_ended = 0;
   bool overloaded = false;
@@ -95,7 +95,7 @@ struct worker_snapshot {
   unsigned core = 0;  ///< as the operating system numbers it
   tokengate::weight lane = tokengate::weight::medium;
   bool pinned = false;
-  std::string priority{};  ///< as granted: "normal", "batch", "idle" ...
+  std::string priority{};  ///< as granted: "SCHED_OTHER", "SCHED_BATCH", "SCHED_IDLE"
   std::uint64_t executed = 0;
   std::uint64_t busy_ns = 0;
   std::uint64_t parked_ns = 0;

@@ -40,7 +40,7 @@ class worker_pool_options {
   /// waits for a heavy function to end.
   bool lane_priorities = true;
   wait_policy wait = wait_policy::efficient;
-  /// First part of the thread names, up to 8 characters.
+  /// The first 8 characters begin the thread names, as in "tokengat.0l": core and lane follow.
   std::string name = "tokengate";
 };
 
@@ -49,7 +49,9 @@ class worker_pool_options {
 ///
 /// The lanes of a core share it by operating system priority: heavy runs as SCHED_IDLE, medium as
 /// SCHED_BATCH with a raised nice value, light as it is. A worker of a lighter lane that works without
-/// a pause leaves a twentieth of the time to the heavier ones of its core. What the operating system
+/// a pause leaves a twentieth of the time to the heavier ones of its core. Other processes on these cores
+/// do not: beside a busy one, a SCHED_IDLE worker gets next to nothing; where the machine is shared with
+/// such, set lane_priorities to false. What the operating system
 /// refused is in snapshot().problems and in the log.
 ///
 /// @par Thread safety  all members but the destructor may be called by any thread at any time

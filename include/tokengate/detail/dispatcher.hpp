@@ -63,6 +63,8 @@ class dispatcher {
 
   /// Dispatches what waits, as far as credits go.
   void pump(std::uint64_t now) noexcept;
+  /// Whether a waiting token was taken out since, so that others may move up without a result.
+  [[nodiscard]] bool wants_pump() const noexcept { return moved_up_; }
 
   /// Publishes what was dispatched. Calls wake(parking_word&) for each worker that was parked.
   template <class Wake>
@@ -107,6 +109,7 @@ class dispatcher {
   /// Ends what may not wait any longer. Tokens without a time are not looked at.
   void expire(time_point now) noexcept;
   [[nodiscard]] time_point next_expiry() const noexcept;
+  [[nodiscard]] bool watches() const noexcept { return !watched_.empty(); }
 
   /// Lets go of all links. No token may be held.
   void drop_links() noexcept {
@@ -203,6 +206,7 @@ class dispatcher {
   void release(token_base& token) noexcept;
   void settle(token_base& token, token_state outcome, error why) noexcept;
   void stop_running(token_base& token) noexcept;
+  void ask(token_base& token) noexcept;
   void join_chain(std::uint64_t lead) noexcept;
   void leave_chain(std::uint64_t lead) noexcept;
   void end_unstarted(token_base& token, token_state outcome, error why) noexcept;
@@ -231,6 +235,7 @@ class dispatcher {
   std::uint32_t avoid_ = token_extras::no_core;
   std::uint32_t hand_over_ = 0;
   std::uint32_t brief_ = 0;
+  bool moved_up_ = false;
   error closed_{};
 };
 

@@ -81,18 +81,20 @@ class lane_link {
   }
 
   /// Sets the credits by the measured service time: enough to cover the hand-over, no more, because
-  /// what lies in a mailbox is bound to one worker.
-  void learn(std::uint32_t ran, std::uint32_t hand_over) noexcept {
-    estimate_.add(ran);
-    credits_ = std::clamp<std::uint32_t>(2 + hand_over / (estimate_.mean() + 1), min_credits,
-                                         link::capacity);
+  /// what lies in a mailbox is bound to one worker. Not after every token: it divides.
+  void learn(run_estimate const& service, std::uint32_t hand_over) noexcept {
+    if (--learn_in_ != 0) return;
+    learn_in_ = learn_every;
+    std::uint64_t const covering = 2 + hand_over / (service.mean() + 1);
+    credits_ = static_cast<std::uint32_t>(
+        std::clamp<std::uint64_t>(covering, min_credits, link::capacity));
   }
-  [[nodiscard]] run_estimate const& estimate() const noexcept { return estimate_; }
 
   intrusive_list<token_base> pinned;  ///< their key is bound to this worker
 
  private:
   static constexpr std::uint32_t min_credits = 2;
+  static constexpr std::uint32_t learn_every = 8;
 
   std::shared_ptr<link> shared_;
   parking_word<>* worker_;
@@ -101,7 +103,7 @@ class lane_link {
   std::uint32_t credits_ = min_credits;
   std::uint32_t staged_count_ = 0;
   bool alive_ = true;
-  run_estimate estimate_;
+  std::uint32_t learn_in_ = 1;
   std::array<slot*, link::capacity> staged_;
 };
 

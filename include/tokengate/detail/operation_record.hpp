@@ -31,17 +31,18 @@ class counter {
 /// How long a function runs, as the dispatcher expects it. Ticks.
 class run_estimate {
  public:
-  void add(std::uint32_t ticks) noexcept {
-    mean_ = mean_ == 0 ? ticks : mean_ + (static_cast<std::int64_t>(ticks) - mean_) / 8;
-    peak_ = ticks > peak_ ? ticks : peak_ - peak_ / 256;
+  void add(std::uint64_t ticks) noexcept {
+    auto const difference = static_cast<std::int64_t>(ticks) - mean_;
+    mean_ += mean_ == 0 ? difference : difference >> 3;
+    peak_ = ticks > peak_ ? ticks : peak_ - (peak_ >> 8);
   }
-  [[nodiscard]] std::uint32_t mean() const noexcept { return static_cast<std::uint32_t>(mean_); }
-  [[nodiscard]] std::uint32_t recent_peak() const noexcept { return peak_; }
+  [[nodiscard]] std::uint64_t mean() const noexcept { return static_cast<std::uint64_t>(mean_); }
+  [[nodiscard]] std::uint64_t recent_peak() const noexcept { return peak_; }
   [[nodiscard]] bool known() const noexcept { return peak_ != 0; }
 
  private:
   std::int64_t mean_ = 0;
-  std::uint32_t peak_ = 0;
+  std::uint64_t peak_ = 0;
 };
 
 /// One operation of one gate. Its address is stable for the life of the gate's core. The counters may

@@ -25,6 +25,9 @@
 
 namespace tokengate::detail {
 
+/// A span of ticks in half the space: exact to 24 bits, for spans of any length.
+using tick_span = float;
+
 struct operation_record;
 struct key_record;
 struct external_stop;
@@ -44,11 +47,11 @@ struct token_extras {
   std::size_t heap_index = not_in_heap;
   std::uint64_t lead = 0;              ///< id of the token that issued this one, 0 for none
   std::uint32_t near_core = no_core;   ///< where the lead ran
-  std::atomic<token_state> wanted{token_state::cancelled};  ///< outcome if it has not started
   external_stop* external = nullptr;   ///< the caller's std::stop_token, if one was given
   bool has_key = false;
   bool granted = false;                ///< holds a place under its operation's max_concurrency
   bool note_worked_off = false;
+  bool ask_later = false;        ///< its function is to be asked to stop once the note was worked off
   bool held_for_note = false;          ///< ended, waits for its stop note before it may be freed
 
   static constexpr std::uint32_t no_core = std::numeric_limits<std::uint32_t>::max();
@@ -77,7 +80,8 @@ struct token_base : list_hook<> {
     stop_requested = 1,  ///< visible to the running function
     stop_noted = 2,      ///< a stop note was left, or is about to be
     ended = 4,           ///< the outcome is settled: a later stop request does nothing
-    abandoned = 8        ///< its handler was destroyed while the function runs
+    abandoned = 8,       ///< its handler was destroyed while the function runs
+    leads = 16           ///< it has issued others from inside its function
   };
   enum class place : std::uint8_t {
     outside,
@@ -98,7 +102,7 @@ struct token_base : list_hook<> {
   token_extras* extras = nullptr;
   std::uint64_t issued = 0;      ///< ticks
   std::uint64_t id = 0;
-  std::uint32_t dispatched = 0;  ///< ticks after `issued`, saturating
+  tick_span dispatched = 0;      ///< after `issued`
   std::atomic<std::uint8_t> flags{0};
   std::uint8_t lane = 0;
   place where = place::outside;
@@ -109,8 +113,8 @@ struct token_base : list_hook<> {
     detail::note note{};  ///< while it is left with the holder of the combiner
     struct {
       detail::slot* slot;
-      std::uint32_t started;  ///< ticks after it was dispatched, saturating
-      std::uint32_t ran;      ///< ticks, saturating
+      tick_span started;  ///< after it was dispatched
+      tick_span ran;
     } flight;                 ///< while `where` is slot
     error why;                ///< while it is ready, if its function did not run
   } way;
@@ -118,14 +122,12 @@ struct token_base : list_hook<> {
   [[nodiscard]] bool wants_stop() const noexcept {
     return (flags.load(std::memory_order_relaxed) & stop_requested) != 0;
   }
+  [[nodiscard]] bool leads_others() const noexcept {
+    return (flags.load(std::memory_order_relaxed) & leads) != 0;
+  }
   [[nodiscard]] std::chrono::steady_clock::time_point deadline() const noexcept {
     return extras ? extras->deadline : token_extras::time_point::max();
   }
 };
-
-[[nodiscard]] inline std::uint32_t saturate(std::uint64_t ticks) noexcept {
-  constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
-  return static_cast<std::uint32_t>(ticks < most ? ticks : most);
-}
 
 }  // namespace tokengate::detail

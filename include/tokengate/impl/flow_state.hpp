@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cassert>
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
@@ -33,7 +34,7 @@ class flow_state : public std::enable_shared_from_this<flow_state<R>> {
                                             value_of<std::conditional_t<std::is_void_v<R>, int, R>>>::type;
   using handler = asio::any_completion_handler<signature_of_t<R>>;
 
-  explicit flow_state(std::shared_ptr<gate_core> gate) noexcept : gate_(std::move(gate)) {}
+  explicit flow_state(std::shared_ptr<gate_core> gate) : gate_(std::move(gate)) {}
   ~flow_state() {
     // An exception that nobody asked for must not vanish.
     if (word_.load(std::memory_order_acquire) == ready && error_) lost_error(*gate_, error_);
@@ -96,17 +97,23 @@ class flow_state : public std::enable_shared_from_this<flow_state<R>> {
   template <class Handler>
   void wait(Handler&& incoming) {
     auto const executor = asio::get_associated_executor(incoming, executor_of(*gate_));
-    auto slot = asio::get_associated_cancellation_slot(incoming);
     auto tracked = asio::prefer(executor, asio::execution::outstanding_work.tracked);
-    work_ = std::make_shared<decltype(tracked)>(std::move(tracked));
+    using tracked_executor = decltype(tracked);
+    work_ = std::make_shared<tracked_executor>(std::move(tracked));
+    post_ = [](std::shared_ptr<void> const& work, last_step step) {
+      asio::post(*static_cast<tracked_executor const*>(work.get()), std::move(step));
+    };
     // Not assigned: in Boost 1.81 the move assignment of any_completion_handler calls itself.
     handler(std::forward<Handler>(incoming)).swap(waiter_);
+    // Not that of `incoming`: the type-erased handler has put its own filter there, and refers to it.
+    auto slot = asio::get_associated_cancellation_slot(waiter_);
     if (slot.is_connected())
       slot.assign([weak = this->weak_from_this()](asio::cancellation_type type) {
         if (auto self = weak.lock(); self && type != asio::cancellation_type::none) self->cancel();
       });
     std::uint32_t expected = empty;
     if (word_.compare_exchange_strong(expected, waited_for, std::memory_order_acq_rel)) return;
+    assert(expected == ready && "a flow variable is waited for once at a time");
     // Ready already. Posted through the typed executor: never inline.
     asio::post(executor, completion());
   }
@@ -123,7 +130,9 @@ class flow_state : public std::enable_shared_from_this<flow_state<R>> {
   void cancel() {
     std::uint32_t expected = waited_for;
     if (!word_.compare_exchange_strong(expected, empty, std::memory_order_acq_rel)) return;
-    dispatch(make_exception(error::cancelled), value{});
+    // Posted: as with Asio's own operations, the handler does not run inside the emission.
+    auto const executor = work_;
+    post_(executor, completion(make_exception(error::cancelled), value{}));
   }
 
   [[nodiscard]] auto completion() {
@@ -154,7 +163,13 @@ class flow_state : public std::enable_shared_from_this<flow_state<R>> {
   /// A wait is pending, so this is not inside the function that initiated it.
   void dispatch(std::exception_ptr failed, value&& given) {
     auto const executor = asio::get_associated_executor(waiter_, executor_of(*gate_));
-    asio::dispatch(executor, completion(std::move(failed), std::move(given)));
+    if (executor) {
+      asio::dispatch(executor, completion(std::move(failed), std::move(given)));
+    } else {
+      // Its io_context has gone: destroyed, not invoked, like every handler of it.
+      handler gone;
+      gone.swap(waiter_);
+    }
   }
 
   std::atomic<std::uint32_t> word_{empty};
@@ -162,7 +177,8 @@ class flow_state : public std::enable_shared_from_this<flow_state<R>> {
   std::exception_ptr error_;
   std::optional<value> result_;
   handler waiter_;
-  std::shared_ptr<void> work_;
+  std::shared_ptr<void> work_;  ///< the handler's executor
+  void (*post_)(std::shared_ptr<void> const& work, last_step step) = nullptr;  ///< through that
   std::stop_source stop_;
   std::optional<std::stop_callback<forward>> forward_;
 };

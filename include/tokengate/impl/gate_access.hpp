@@ -20,6 +20,8 @@ void issue(gate_core& gate, token_base& token) noexcept;
 
 /// As issue(), but a token that is refused at once is given back: false, and it is the caller's to end.
 [[nodiscard]] bool issue_or_refuse(gate_core& gate, token_base& token) noexcept;
+/// Takes such a token out of the books, once it is on its way to its handler.
+void end_refused(gate_core& gate) noexcept;
 
 /// The operation that options stand for: the gate's own for their weight when they name none.
 [[nodiscard]] operation_record& operation_for(gate_core& gate, token_options const& options);

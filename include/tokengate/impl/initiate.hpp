@@ -39,8 +39,17 @@ struct slot_stop {
   }
 };
 
-/// Fills in what a token needs beyond its node. May throw bad_alloc.
-void set_terms(gate_core& gate, token_base& token, terms const& with, bool cancellable);
+/// Fills in what only some tokens need. May throw bad_alloc.
+void set_extras(gate_core& gate, token_base& token, terms const& with);
+
+inline void set_terms(gate_core& gate, token_base& token, terms const& with, bool cancellable) {
+  token.lane = static_cast<std::uint8_t>(lane_index(with.lane));
+  token.policy = with.policy;
+  bool const plain = !cancellable && !with.has_key && !with.limited &&
+                     with.deadline == no_deadline && with.policy != admission::until &&
+                     !with.stop.stop_possible() && token.ops->request_stop == nullptr;
+  if (!plain || issued_from_token()) set_extras(gate, token, with);
+}
 
 /// For asio::detached: an exception is counted and logged.
 struct log_errors {
@@ -56,7 +65,7 @@ template <class Bound, class Handler>
 void start(gate_core& gate, operation_record& operation, terms const& with, Bound&& bound,
            Handler&& handler) {
   using node = token_node<std::decay_t<Bound>, std::decay_t<Handler>>;
-  node* token = node::create(gate, operation, std::move(bound), std::move(handler));
+  node* token = node::create(gate, operation, std::move(bound), std::forward<Handler>(handler));
   try {
     auto slot = asio::get_associated_cancellation_slot(token->handler());
     bool const cancellable = slot.is_connected();

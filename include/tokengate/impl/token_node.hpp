@@ -105,15 +105,17 @@ class token_node final : public token_base {
 
  public:
   /// May throw bad_alloc, before anything is moved from, or what the moves of its arguments throw.
+  template <class Incoming>
   static token_node* create(gate_core& gate, operation_record& operation, Bound&& bound,
-                            Handler&& handler) {
+                            Incoming&& handler) {
     allocator memory{asio::get_associated_allocator(handler, block_allocator<void>{})};
     foreign_work<Handler> work;
     work.start(handler, gate);
     auto place = traits::allocate(memory, 1);
     try {
       return ::new (static_cast<void*>(std::to_address(place)))
-          token_node(operation, std::move(bound), std::move(handler), std::move(work), memory);
+          token_node(operation, std::move(bound), std::forward<Incoming>(handler), std::move(work),
+                     memory);
     } catch (...) {
       traits::deallocate(memory, place, 1);
       throw;
@@ -125,12 +127,16 @@ class token_node final : public token_base {
 #if BOOST_VERSION >= 108200
   static constexpr bool has_immediate_executor = !std::same_as<
       asio::associated_immediate_executor_t<Handler, asio::any_io_executor>,
-      typename asio::associated_immediate_executor<asio::detached_t, asio::any_io_executor>::type>;
+      asio::associated_immediate_executor_t<no_executor, asio::any_io_executor>>;
 
   /// Ends a token that was refused at once, on the immediate executor of its handler.
   static void refuse(gate_core& gate, token_node* self) {
     auto const executor =
         asio::get_associated_immediate_executor(self->handler_, executor_of(gate));
+    struct on_exit {
+      gate_core& gate;
+      ~on_exit() { end_refused(gate); }
+    } books{gate};
     asio::dispatch(executor, delivery(self));
   }
 #endif
@@ -169,13 +175,14 @@ class token_node final : public token_base {
   }
 
  private:
-  token_node(operation_record& operation, Bound&& bound, Handler&& handler,
+  template <class Incoming>
+  token_node(operation_record& operation, Bound&& bound, Incoming&& handler,
              foreign_work<Handler>&& work, allocator const& memory)
       : token_base(operations, operation),
         memory_(memory),
         bound_(std::move(bound)),
         work_(std::move(work)),
-        handler_(std::move(handler)) {}
+        handler_(std::forward<Incoming>(handler)) {}
   ~token_node() {}
 
   [[nodiscard]] std::exception_ptr failure() {

@@ -1,0 +1,24 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <cstdint>
+
+namespace tokengate::test {
+
+/// Calls of operator new so far, by all threads.
+[[nodiscard]] std::uint64_t allocations() noexcept;
+
+/// While it lives, operator new fails on this thread: once, after `successes` calls, or from then
+/// on.
+class failing_allocations {
+ public:
+  failing_allocations(int successes, bool from_then_on) noexcept;
+  ~failing_allocations();
+  failing_allocations(failing_allocations const&) = delete;
+  failing_allocations& operator=(failing_allocations const&) = delete;
+
+  /// Whether any has failed.
+  [[nodiscard]] bool hit() const noexcept;
+};
+
+}  // namespace tokengate::test

@@ -1,0 +1,170 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include "tokengate/detail/dispatcher.hpp"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <vector>
+
+#include "tokengate/detail/tick_clock.hpp"
+
+// What the random sequences do not reach: estimates, routing hints, chains.
+
+namespace tokengate::detail {
+namespace {
+
+using time_point = dispatcher::time_point;
+time_point fixed_now() noexcept {
+  return time_point(std::chrono::hours(1));
+}
+constexpr token_ops plain{nullptr, nullptr, nullptr, nullptr};
+
+struct stub : token_base {
+  explicit stub(operation_record& of, weight lane = weight::medium) : token_base(plain, of) {
+    this->lane = static_cast<std::uint8_t>(lane_index(lane));
+    more.owner = this;
+  }
+  token_extras& with_extras() {
+    extras = &more;
+    return more;
+  }
+  token_extras more;
+};
+
+class dispatcher_by_value : public testing::Test {
+ protected:
+  dispatcher_by_value() { dispatcher_.add_operation(operation_); }
+  ~dispatcher_by_value() override {
+    dispatcher_.withdraw_all(token_state::cancelled, error::stopped);
+    while (dispatcher_.ready().pop_front() != nullptr) {
+    }
+  }
+
+  lane_link& add_worker(std::size_t core, weight lane = weight::medium) {
+    auto made = std::make_shared<link>(nullptr, links_.size(), core,
+                                       static_cast<std::uint8_t>(lane_index(lane)));
+    links_.push_back(made);
+    return dispatcher_.add_link(made, words_[links_.size() - 1]);
+  }
+  /// The worker of a link runs the oldest token, which takes `ticks`.
+  void run_one(lane_link& of, std::uint32_t ticks) {
+    dispatcher_.flush([](parking_word<>&) {});
+    slot* place = nullptr;
+    ASSERT_TRUE(of.shared().mailbox.pop(place));
+    token_base* const token = place->claim.exchange(nullptr);
+    if (token != nullptr) {
+      token->outcome = token_state::completed;
+      token->way.flight.ran = ticks;
+    }
+    dispatcher_.give_back(of, *place);
+  }
+
+  stub& make(weight lane = weight::medium) { return tokens_.emplace_back(operation_, lane); }
+
+  operation_record operation_{"plain", token_options{}};
+  std::deque<stub> tokens_;
+  std::array<parking_word<>, 8> words_;
+  std::vector<std::shared_ptr<link>> links_;
+  dispatcher dispatcher_{{4, 4}, &fixed_now};
+};
+
+TEST_F(dispatcher_by_value, function_of_seconds_saturates_and_leaves_the_least_credits) {
+  auto& worker = add_worker(0);
+  dispatcher_.set_hand_over(50'000);
+  stub& token = make();
+  dispatcher_.admit(token, 1);
+  run_one(worker, ~std::uint32_t{0});
+  EXPECT_EQ(worker.credits(), 2u);
+}
+
+TEST_F(dispatcher_by_value, brief_functions_are_given_more_credits) {
+  auto& worker = add_worker(0);
+  dispatcher_.set_hand_over(1000);
+  stub& token = make();
+  dispatcher_.admit(token, 1);
+  run_one(worker, 99);
+  EXPECT_EQ(worker.credits(), 12u);
+}
+
+TEST_F(dispatcher_by_value, token_goes_where_least_is_in_flight) {
+  auto& first = add_worker(0);
+  auto& second = add_worker(1);
+  stub& a = make();
+  stub& b = make();
+  dispatcher_.admit(a, 1);
+  dispatcher_.admit(b, 1);
+  EXPECT_EQ(first.in_flight(), 1u);
+  EXPECT_EQ(second.in_flight(), 1u);
+  EXPECT_EQ(dispatcher_.busy_cores(), 2u);
+}
+
+TEST_F(dispatcher_by_value, core_of_the_loop_is_avoided) {
+  add_worker(0);
+  auto& second = add_worker(1);
+  dispatcher_.avoid_core(0);
+  stub& token = make();
+  dispatcher_.admit(token, 1);
+  EXPECT_EQ(second.in_flight(), 1u);
+}
+
+TEST_F(dispatcher_by_value, deadline_that_the_backlog_cannot_make_is_refused_at_once) {
+  auto& worker = add_worker(0);
+  auto const admit = [&] { dispatcher_.admit(make(), 1); };
+  admit();
+  run_one(worker, static_cast<std::uint32_t>(tick_clock::to_ticks(std::chrono::milliseconds(10))));
+  for (int i = 0; i != 4; ++i) admit();
+  ASSERT_EQ(dispatcher_.waiting(1), 2u);
+  stub& late = make();
+  stub& able = make();
+  late.with_extras().deadline = fixed_now() + std::chrono::milliseconds(5);
+  able.with_extras().deadline = fixed_now() + std::chrono::seconds(5);
+  dispatcher_.admit(late, 1);
+  EXPECT_EQ(late.outcome, token_state::rejected);
+  EXPECT_EQ(late.way.why, error::overloaded);
+  dispatcher_.admit(able, 1);
+  EXPECT_EQ(able.where, token_base::place::backlog);
+  EXPECT_EQ(dispatcher_.refused(), 1u);
+}
+
+TEST_F(dispatcher_by_value, tokens_of_a_key_in_the_waiting_room_keep_their_lane) {
+  auto& medium = add_worker(0);
+  auto& light = add_worker(0, weight::light);
+  for (int i = 0; i != 6; ++i)  // two in the mailbox, four in the backlog
+    dispatcher_.admit(make(), 1);
+  stub& first = make();
+  stub& second = make(weight::light);
+  for (stub* each : {&first, &second}) {
+    each->with_extras().has_key = true;
+    each->more.key = 9;
+    dispatcher_.admit(*each, 1);
+  }
+  EXPECT_EQ(first.where, token_base::place::waiting_room);
+  EXPECT_EQ(second.where, token_base::place::waiting_room) << "it must not pass the first one";
+  for (int i = 0; i != 8; ++i) {
+    run_one(medium, 1);
+    dispatcher_.pump(1);
+  }
+  EXPECT_EQ(first.outcome, token_state::completed);
+  EXPECT_EQ(second.outcome, token_state::completed);
+  EXPECT_EQ(light.in_flight(), 0u);
+  EXPECT_EQ(dispatcher_.in_flight(0), 0u);
+  EXPECT_EQ(dispatcher_.in_flight(1), 0u);
+}
+
+TEST_F(dispatcher_by_value, chain_ends_with_its_last_token) {
+  auto& worker = add_worker(0);
+  stub& lead = make();
+  stub& child = make();
+  dispatcher_.admit(lead, 1);
+  child.with_extras().lead = lead.id;
+  dispatcher_.admit(child, 1);
+  EXPECT_EQ(dispatcher_.chains_open(), 1u);
+  run_one(worker, 1);
+  EXPECT_EQ(dispatcher_.chains_open(), 1u);
+  run_one(worker, 1);
+  EXPECT_EQ(dispatcher_.chains_open(), 0u);
+  EXPECT_EQ(dispatcher_.chains_ended(), 1u);
+}
+
+}  // namespace
+}  // namespace tokengate::detail
