@@ -15,7 +15,7 @@ constexpr bool recycles = true;
 #endif
 
 constexpr std::size_t class_step = 64;
-constexpr std::size_t class_count = 16;   // up to 1 KiB; larger blocks are not kept
+constexpr std::size_t class_count = 16;  // up to 1 KiB; larger blocks are not kept
 constexpr std::uint32_t chain_length = 64;
 constexpr std::size_t depot_bytes = std::size_t{4} << 20;  // kept per size class
 
@@ -41,7 +41,8 @@ struct chain {
 };
 
 void release(chain& blocks) noexcept {
-  while (blocks.first != nullptr) ::operator delete(blocks.pop(), std::align_val_t{block_alignment});
+  while (blocks.first != nullptr)
+    ::operator delete (blocks.pop(), std::align_val_t{block_alignment});
 }
 
 /// Whole chains, one stack of them per size class. A chain is linked to the next through the second
@@ -89,9 +90,9 @@ depot& shared_depot() noexcept {
   return *it;
 }
 
-/// What a thread keeps: two chains per class, so that a thread that alternates around a chain's end does
-/// not go to the depot each time. Constant-initialised and trivially destroyed, so that the fast path
-/// is free of guards; `reaper` empties it when the thread ends.
+/// What a thread keeps: two chains per class, so that a thread that alternates around a chain's end
+/// does not go to the depot each time. Constant-initialised and trivially destroyed, so that the
+/// fast path is free of guards; `reaper` empties it when the thread ends.
 struct thread_cache {
   struct size_class {
     chain active;
@@ -128,13 +129,13 @@ void* get_slowly(std::size_t index) {
     std::swap(active, spare);
     if (active.length != 0 || shared_depot().get(index, active)) return active.pop();
   }
-  return ::operator new((index + 1) * class_step, std::align_val_t{block_alignment});
+  return ::operator new ((index + 1) * class_step, std::align_val_t{block_alignment});
 }
 
 void put_slowly(std::size_t index, void* memory) noexcept {
   start_cache();
   if (index >= class_count || cache.limit == 0)
-    return ::operator delete(memory, std::align_val_t{block_alignment});
+    return ::operator delete (memory, std::align_val_t{block_alignment});
   auto& [active, spare] = cache.classes[index];
   if (active.length == chain_length) {
     if (spare.length == chain_length && !shared_depot().put(index, spare)) release(spare);

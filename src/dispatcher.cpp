@@ -35,8 +35,7 @@ void dispatcher::admit(token_base& token, std::uint64_t now) noexcept {
       auto const at = now_();
       if (at >= extras->deadline)
         return settle(token, token_state::timed_out, error::deadline_passed);
-      if (cannot_make_it(token, at))
-        return settle(token, token_state::rejected, error::overloaded);
+      if (cannot_make_it(token, at)) return settle(token, token_state::rejected, error::overloaded);
     }
     if (extras->has_key) {
       try {
@@ -136,9 +135,9 @@ lane_link* dispatcher::route(lane_state& lane, std::uint32_t near) noexcept {
   for (lane_link* candidate : lane.links) {
     if (!candidate->has_credit()) continue;
     auto const core = static_cast<std::uint32_t>(candidate->shared().core);
+    if (core == near && candidate->in_flight() < 2) return candidate;
     std::uint32_t cost = candidate->in_flight() * 16;
     if (cost >= best_cost) continue;
-    if (core == near && candidate->in_flight() < 2) cost = 0;
     if (core_load_[core] > candidate->in_flight()) cost += 8;
     if (core == avoid_) cost += 4;
     if (candidate->worker().looks_parked()) cost += 2;
@@ -162,7 +161,8 @@ void dispatcher::dispatch(token_base& token, lane_link& to, std::uint64_t now) n
   // A function with a std::stop_token has to hear of its deadline while it runs; any other token is
   // watched only if it may have to wait in the mailbox.
   if (token.extras != nullptr && token.extras->deadline != time_point::max() &&
-      token.extras->heap_index == not_in_heap && (to.in_flight() != 0 || token.ops->request_stop != nullptr))
+      token.extras->heap_index == not_in_heap &&
+      (to.in_flight() != 0 || token.ops->request_stop != nullptr))
     watch(token, token.extras->deadline);
   if (!to.has_staged()) dirty_.push_back(&to);
   to.stage(token, brief);

@@ -57,6 +57,7 @@ void dispatcher::stop(token_base& token) noexcept {
   extras.note_worked_off = true;
   if (extras.held_for_note) {
     extras.held_for_note = false;
+    --held_back_;
     token.where = token_base::place::ready;
     ready_.push_back(token);
     return;
@@ -120,8 +121,7 @@ bool dispatcher::kill(std::uint64_t id) noexcept {
 }
 
 void dispatcher::stop_all_running() noexcept {
-  for (auto& link : links_)
-    link->for_each_out([&](slot& place) { stop_running(*place.held); });
+  for (auto& link : links_) link->for_each_out([&](slot& place) { stop_running(*place.held); });
 }
 
 void dispatcher::join_chain(std::uint64_t lead) noexcept {
@@ -232,6 +232,7 @@ void dispatcher::settle(token_base& token, token_state outcome, error why) noexc
     auto const before = token.flags.fetch_or(token_base::ended, std::memory_order_acq_rel);
     if ((before & token_base::stop_noted) != 0 && !extras->note_worked_off) {
       extras->held_for_note = true;
+      ++held_back_;
       token.where = token_base::place::outside;
       return;
     }

@@ -19,9 +19,13 @@ gate::gate(asio::any_io_executor executor, std::unique_ptr<detail::executor_port
   core_->attach();
 }
 
-gate::~gate() { core_->gate_gone(); }
+gate::~gate() {
+  core_->gate_gone();
+}
 
-gate::executor_type gate::get_executor() const noexcept { return core_->executor(); }
+gate::executor_type gate::get_executor() const noexcept {
+  return core_->executor();
+}
 
 operation gate::define(token_options const& options) {
   return {core_, detail::operation_for(*core_, options)};
@@ -33,25 +37,47 @@ void gate::start_drain(std::shared_ptr<detail::gate_core> const& core,
   core->async_drain(deadline, std::move(handler));
 }
 
-void gate::close() { core_->close(error::closed); }
-void gate::stop() { core_->stop(); }
-bool gate::kill(std::uint64_t id) { return core_->kill(id); }
-gate_snapshot gate::snapshot() const { return core_->snapshot(); }
-std::vector<live_token> gate::tokens() const { return core_->tokens(); }
+void gate::close() {
+  core_->close(error::closed);
+}
+void gate::stop() {
+  core_->stop();
+}
+bool gate::kill(std::uint64_t id) {
+  return core_->kill(id);
+}
+gate_snapshot gate::snapshot() const {
+  return core_->snapshot();
+}
+std::vector<live_token> gate::tokens() const {
+  return core_->tokens();
+}
 
-std::string_view operation::name() const noexcept { return record_->name; }
-tokengate::weight operation::weight() const noexcept { return record_->options.weight; }
-token_options const& operation::options() const noexcept { return record_->options; }
+std::string_view operation::name() const noexcept {
+  return record_->name;
+}
+tokengate::weight operation::weight() const noexcept {
+  return record_->options.weight;
+}
+token_options const& operation::options() const noexcept {
+  return record_->options;
+}
 
 namespace this_token {
 namespace {
 
-detail::token_base const* current() noexcept { return detail::this_worker().running; }
+detail::token_base const* current() noexcept {
+  return detail::this_worker().running;
+}
 
 }  // namespace
 
-bool running() noexcept { return current() != nullptr; }
-std::uint64_t id() noexcept { return running() ? current()->id : 0; }
+bool running() noexcept {
+  return current() != nullptr;
+}
+std::uint64_t id() noexcept {
+  return running() ? current()->id : 0;
+}
 std::string_view operation_name() noexcept {
   return running() ? std::string_view(current()->operation->name) : std::string_view();
 }
@@ -132,9 +158,13 @@ bool issue_or_refuse(gate_core& gate, token_base& token) noexcept {
   return gate.issue_or_refuse(token);
 }
 
-void end_refused(gate_core& gate) noexcept { gate.end_refused(); }
+void end_refused(gate_core& gate) noexcept {
+  gate.end_refused();
+}
 
-std::shared_ptr<gate_core> share(gate_core& gate) noexcept { return gate.shared_from_this(); }
+std::shared_ptr<gate_core> share(gate_core& gate) noexcept {
+  return gate.shared_from_this();
+}
 
 void check_may_block() {
   if (this_worker().self != nullptr || gate_service::on_any_loop())

@@ -6,8 +6,8 @@
 #include "tokengate/detail/tick_clock.hpp"
 #include "tokengate/logging.hpp"
 
-// The way in, and what any thread may ask of a gate. The drain is in gate_drain.cpp, the end of life
-// in gate_life.cpp, what there is to look at in gate_view.cpp.
+// The way in, and what any thread may ask of a gate. The drain is in gate_drain.cpp, the end of
+// life in gate_life.cpp, what there is to look at in gate_view.cpp.
 
 namespace tokengate::detail {
 namespace {
@@ -54,11 +54,10 @@ void gate_core::attach() {
   auto const links = pool_->attach(shared_from_this());
   enter();
   try {
-    for (auto const& link : links)
-      dispatcher_.add_link(link, pool_->at(link->position).parking());
+    for (auto const& link : links) dispatcher_.add_link(link, pool_->at(link->position).parking());
   } catch (...) {
     dispatcher_.drop_links();
-    pool_->detach(links);
+    for (auto const& link : links) pool_->detach(*link);
     leave();
     throw;
   }
@@ -99,7 +98,8 @@ void gate_core::end_refused() noexcept {
 
 /// The token lives until its stop note has been worked off, so everything else comes before that.
 void gate_core::request_stop(token_base& token, bool running_too) noexcept {
-  std::uint8_t const wanted = token_base::stop_noted | (running_too ? token_base::stop_requested : 0);
+  std::uint8_t const wanted =
+      token_base::stop_noted | (running_too ? token_base::stop_requested : 0);
   // acq_rel: pairs with the one in dispatcher::settle; see claim.pml.
   auto const before = token.flags.fetch_or(wanted, std::memory_order_acq_rel);
   if ((before & token_base::ended) != 0) return;
@@ -156,8 +156,8 @@ struct gate_core::wakes {
 };
 
 /// Leaves the combiner, after working off what others left and publishing what was staged.
-/// `issued_at`: the caller has just issued. Inside a delivery of this gate, what goes to a busy worker
-/// then stays staged for a moment, see deliver().
+/// `issued_at`: the caller has just issued. Inside a delivery of this gate, what goes to a busy
+/// worker then stays staged for a moment, see deliver().
 void gate_core::leave(std::uint64_t issued_at) noexcept {
   wakes to_wake;
   intrusive_list<token_base> running;
@@ -187,11 +187,12 @@ void gate_core::leave(std::uint64_t issued_at) noexcept {
   if (!running.empty()) signal_stops(running);
 }
 
-/// Whether what was just issued may wait for more: it may inside a delivery of this gate, for about a
-/// microsecond.
+/// Whether what was just issued may wait for more: it may inside a delivery of this gate, for about
+/// a microsecond.
 bool gate_core::stage_for_batch(std::uint64_t now) noexcept {
   delivery& here = delivery_here();
   if (here.gate != this) return false;
+  here.issued_at = now;
   if (here.staged_since == 0) here.staged_since = now;
   if (now - here.staged_since < publish_after_) return true;
   here.staged_since = 0;
@@ -255,7 +256,9 @@ void gate_core::close(error why) noexcept {
   leave();
 }
 
-void gate_core::stop() noexcept { withdraw_and_stop(error::stopped); }
+void gate_core::stop() noexcept {
+  withdraw_and_stop(error::stopped);
+}
 
 bool gate_core::kill(std::uint64_t id) noexcept {
   enter();
@@ -273,45 +276,6 @@ void gate_core::lost_error(std::exception_ptr const& error) noexcept {
   } catch (...) {
     logger()->error("a detached token failed and nobody takes the error");
   }
-}
-
-void issue(gate_core& gate, token_base& token) noexcept { gate.issue(token); }
-void request_stop(gate_core& gate, token_base& token, bool running_too) noexcept {
-  gate.request_stop(token, running_too);
-}
-asio::any_io_executor const& executor_of(gate_core& gate) noexcept { return gate.executor(); }
-void lost_error(gate_core& gate, std::exception_ptr const& error) noexcept {
-  gate.lost_error(error);
-}
-
-bool issued_from_token() noexcept { return this_worker().running != nullptr; }
-
-void link_to_lead(token_extras& extras, gate_core& gate) noexcept {
-  worker_context const& here = this_worker();
-  // A token of another gate is no lead: ids are a gate's own.
-  if (here.running == nullptr || here.from->bell.get() != &gate) return;
-  here.running->flags.fetch_or(token_base::leads, std::memory_order_relaxed);
-  extras.lead = here.running->id;
-  extras.near_core = static_cast<std::uint32_t>(here.self->core());
-}
-
-token_extras& need_extras(token_base& token) {
-  if (token.extras == nullptr) {
-    token.extras = new (block_allocator<token_extras>{}.allocate(1)) token_extras;
-    token.extras->owner = &token;
-  }
-  return *token.extras;
-}
-
-void free_extras(token_base& token) noexcept {
-  if (token.extras == nullptr) return;
-  if (external_stop* external = token.extras->external) {
-    external->~external_stop();
-    block_allocator<external_stop>{}.deallocate(external, 1);
-  }
-  token.extras->~token_extras();
-  block_allocator<token_extras>{}.deallocate(token.extras, 1);
-  token.extras = nullptr;
 }
 
 }  // namespace tokengate::detail

@@ -25,11 +25,11 @@ namespace tokengate::detail {
 ///  - dispatcher_ and all members under "combiner" belong to whoever has entered the combiner. User
 ///    code (handlers, stop callbacks, destructors of handlers) never runs inside it.
 ///  - bell parking word: `parked` means that no drain is posted or running. Whoever takes it out of
-///    `parked` (a worker by notify(), an issuer by claim()) posts exactly one drain. A drain goes back
-///    to `parked` only inside the combiner, after it found nothing.
+///    `parked` (a worker by notify(), an issuer by claim()) posts exactly one drain. A drain goes
+///    back to `parked` only inside the combiner, after it found nothing.
 ///  - work_word_: twice the number of tokens that are out, plus one while work is tracked on the
-///    executor. It leaves `tracked` only under work_mutex_ and only with no token out, so run() cannot
-///    return while one is.
+///    executor. It leaves `tracked` only under work_mutex_ and only with no token out, so run()
+///    cannot return while one is.
 ///  - port_ is used under post_mutex_ by threads that are not the loop's, and never once alive_ is
 ///    false: the io_context may be gone then.
 class gate_core final : public return_bell,
@@ -95,6 +95,7 @@ class gate_core final : public return_bell,
   struct delivery {
     gate_core* gate = nullptr;
     std::uint64_t staged_since = 0;  ///< ticks, 0 when nothing is staged
+    std::uint64_t issued_at = 0;     ///< the last stamp that was taken, so that it serves twice
   };
   [[nodiscard]] static delivery& delivery_here() noexcept;
 

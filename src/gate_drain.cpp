@@ -1,8 +1,6 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include <sched.h>
 
-#include <boost/asio/error.hpp>
-
 #include "gate_core.hpp"
 #include "tokengate/detail/tick_clock.hpp"
 
@@ -17,7 +15,9 @@ constexpr std::uint64_t core_check = 16;
 }  // namespace
 
 /// A worker found the drain parked. Runs on the worker's thread, at most once per batch.
-void gate_core::ring() noexcept { post_drain(false); }
+void gate_core::ring() noexcept {
+  post_drain(false);
+}
 
 void gate_core::post_drain(bool continued) noexcept {
   // The lock keeps the io_context alive while something is posted to it; see context_gone().
@@ -70,8 +70,7 @@ void gate_core::drain(bool continued, std::uint64_t posted_at) {
     dispatcher_.balance(now);
     hot_until_ = now + hot_span();
   }
-  if (dispatcher_.watches())
-    dispatcher_.expire(std::chrono::steady_clock::now());
+  if (dispatcher_.watches()) dispatcher_.expire(std::chrono::steady_clock::now());
   bury_dead_links(now);
 
   intrusive_list<token_base> batch;
@@ -129,92 +128,12 @@ void gate_core::record(token_base& token, std::uint64_t now) noexcept {
   return_to_loop_.record(tick_clock::elapsed(ended, now));
 }
 
-/// Waits a moment for results, unless somebody wants to get in. Gives the time.
-std::uint64_t gate_core::poll(std::uint64_t now) noexcept {
-  auto const until = now + poll_ticks_;
-  while (!anything_returned() && !combiner_.awaited() && now < until) {
-    std_sync::spin_hint();
-    now = tick_clock::now();
-  }
-  return now;
-}
-
-bool gate_core::anything_returned() noexcept {
-  for (auto const& from : dispatcher_.links())
-    if (from->in_flight() != 0 && from->shared().returns.read_available() != 0) return true;
-  return false;
-}
-
-/// How long to stay hot for the next result: a hand-over and twice the function.
-std::uint64_t gate_core::hot_span(std::size_t lane) const noexcept {
-  auto const& estimate = dispatcher_.estimate(lane);
-  if (!estimate.known()) return hot_limit_;
-  return std::min<std::uint64_t>(hot_limit_, hot_base_ + 2 * estimate.mean());
-}
-
-std::uint64_t gate_core::hot_span() const noexcept {
-  std::uint64_t longest = 0;
-  for (std::size_t lane = 0; lane != lane_count; ++lane)
-    if (dispatcher_.in_flight(lane) != 0) longest = std::max(longest, hot_span(lane));
-  return longest == 0 ? hot_base_ : longest;
-}
-
-/// Whether polling for results is worth the loop's core.
-bool gate_core::stay_hot(std::uint64_t now) noexcept {
-  if (options_.hot == hot_drain::off || now > hot_until_) return false;
-  if (options_.hot == hot_drain::always) return true;
-  if (pool_->throttled()) return false;
-  auto const loops = static_cast<std::size_t>(pool_->hot_loops.load(std::memory_order_relaxed));
-  if (dispatcher_.busy_cores() + loops + (hot_ ? 0 : 1) > pool_->usable_cores()) return false;
-  for (std::size_t lane = 0; lane != lane_count; ++lane)
-    if (dispatcher_.in_flight(lane) != 0 && dispatcher_.estimate(lane).mean() < hot_limit_)
-      return true;
-  return false;
-}
-
-void gate_core::set_hot(bool hot) noexcept {
-  if (hot == std::exchange(hot_, hot)) return;
-  pool_->hot_loops.fetch_add(hot ? 1 : -1, std::memory_order_relaxed);
-}
-
-/// One timer for all deadlines, set only for tokens that wait. Inside the combiner.
-void gate_core::set_timer() noexcept {
-  auto const next = dispatcher_.next_expiry();
-  if (next >= timer_at_ || !timer_) return;
-  timer_at_ = dispatcher::time_point::max();  // setting it anew cancels the old wait first
-  try {
-    timer_->expires_at(next);
-    timer_->async_wait([self = weak_from_this()](boost::system::error_code failed) {
-      if (failed == asio::error::operation_aborted) return;
-      if (auto gate = self.lock()) static_cast<gate_core&>(*gate).on_timer();
-    });
-    timer_at_ = next;
-  } catch (...) {
-    // Without memory for the timer a deadline is noticed at dispatch and at pick-up.
-  }
-}
-
-/// Nothing is out that has a deadline: a timer that runs on would keep run() from returning.
-void gate_core::rest_timer() noexcept {
-  if (timer_at_ == dispatcher::time_point::max() || !timer_) return;
-  if (dispatcher_.held() != 0 || dispatcher_.next_expiry() != dispatcher::time_point::max()) return;
-  timer_at_ = dispatcher::time_point::max();
-  timer_->cancel();
-}
-
-void gate_core::on_timer() noexcept {
-  enter();
-  timer_at_ = dispatcher::time_point::max();
-  dispatcher_.expire(std::chrono::steady_clock::now());
-  leave();
-}
-
 /// Gives the undelivered rest of a batch back if a handler throws or time is up.
 class batch_delivery {
  public:
   batch_delivery(gate_core& gate, intrusive_list<token_base>& batch) noexcept
       : gate_(gate), batch_(batch), outer_(gate_core::delivery_here()) {
-    gate_core::delivery_here() = {&gate, 0};
+    gate_core::delivery_here() = {&gate, 0, 0};
   }
   ~batch_delivery() {
     bool const staged = gate_core::delivery_here().staged_since != 0;
@@ -240,9 +159,11 @@ void gate_core::deliver(intrusive_list<token_base>& batch) {
     ++guard.ended;  // ends in any case, also when its handler throws
     token->ops->end(token, ending::deliver);
     if (batch.empty()) break;
-    auto const now = tick_clock::now();
-    if (now > until) break;
+    // The stamp of what the handler issued, if it did, will do: it is one handler old at most.
     auto& here = delivery_here();
+    auto now = std::exchange(here.issued_at, 0);
+    if (now == 0) now = tick_clock::now();
+    if (now > until) break;
     if (here.staged_since != 0 && now - here.staged_since > publish_after_) {
       here.staged_since = 0;
       publish_staged();

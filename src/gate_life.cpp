@@ -2,12 +2,8 @@
 #include <time.h>
 
 #include <algorithm>
-#include <boost/asio/any_completion_executor.hpp>
-#include <boost/asio/associated_cancellation_slot.hpp>
-#include <boost/asio/dispatch.hpp>
 
 #include "gate_core.hpp"
-#include "gate_service.hpp"
 #include "tokengate/detail/tick_clock.hpp"
 
 // The end of a gate, in every order: gate, pool or io_context first.
@@ -37,9 +33,9 @@ void gate_core::wait_for_running() noexcept {
   for (timespec pause{0, 20'000};; pause.tv_nsec = std::min(2 * pause.tv_nsec, 1'000'000L)) {
     enter();
     collect(~std::size_t{0}, tick_clock::now());
-    std::size_t const held = dispatcher_.held();
+    bool const over = dispatcher_.held() <= own && dispatcher_.held_back() == 0;
     leave();
-    if (held <= own) return;
+    if (over) return;
     ::nanosleep(&pause, nullptr);
   }
 }
@@ -55,8 +51,8 @@ void gate_core::gate_gone() noexcept {
   if (idle) let_go_of_loop();
 }
 
-/// With no token out and no drain posted, nothing of the loop is needed any more. It is let go here and
-/// not in the destructor, which may run on a worker, some time after the io_context has gone.
+/// With no token out and no drain posted, nothing of the loop is needed any more. It is let go here
+/// and not in the destructor, which may run on a worker, some time after the io_context has gone.
 void gate_core::let_go_of_loop() noexcept {
   if (work_word_.load(std::memory_order_acquire) >= one_token) return;
   enter();
@@ -97,8 +93,8 @@ void gate_core::context_gone() noexcept {
   timer_.reset();
   leave();
   destroy_ready();
-  // The token inside whose function the io_context is being destroyed: its handler goes now, the rest
-  // of it when the function has returned.
+  // The token inside whose function the io_context is being destroyed: its handler goes now, the
+  // rest of it when the function has returned.
   if (inside_token) this_worker().running->ops->abandon(*this_worker().running);
   release_executors();
   {
@@ -143,9 +139,7 @@ void gate_core::detach_when_idle() noexcept {
   detached_ = true;
   set_hot(false);
   timer_.reset();
-  std::vector<std::shared_ptr<link>> links;
-  for (auto& each : dispatcher_.links()) links.push_back(each->owner());
-  pool_->detach(links);
+  for (auto& each : dispatcher_.links()) pool_->detach(each->shared());
   dispatcher_.drop_links();
 }
 
@@ -155,128 +149,6 @@ void gate_core::bury_dead_links(std::uint64_t now) noexcept {
     if (each->alive() && each->shared().dead.load(std::memory_order_acquire) &&
         each->shared().returns.read_available() == 0)
       dispatcher_.bury(*each, now);
-}
-
-/// One async_drain() that waits. The timer stands for it: its end is the end of the wait.
-struct gate_core::drain_waiter {
-  explicit drain_waiter(asio::any_io_executor const& executor,
-                        asio::any_completion_handler<void(drain_report)> to)
-      : timer(executor),
-        handler(std::move(to)),
-        work(tracked_work(asio::get_associated_executor(handler, executor))) {}
-  /// Asio gives an empty executor where it had no memory for a type-erased one.
-  static asio::any_completion_executor tracked_work(asio::any_completion_executor const& of) {
-    if (!of) throw std::bad_alloc();
-    return asio::prefer(of, asio::execution::outstanding_work.tracked);
-  }
-  asio::steady_timer timer;
-  asio::any_completion_handler<void(drain_report)> handler;
-  asio::any_completion_executor work;  ///< keeps the handler's own context at work
-};
-
-void gate_core::async_drain(std::chrono::nanoseconds deadline,
-                            asio::any_completion_handler<void(drain_report)> handler) {
-  auto waiter = std::make_shared<drain_waiter>(executor_, std::move(handler));
-  auto slot = asio::get_associated_cancellation_slot(waiter->handler);
-  bool const forever = deadline == std::chrono::nanoseconds::max();
-  if (forever)
-    waiter->timer.expires_at(asio::steady_timer::time_point::max());
-  else
-    waiter->timer.expires_after(deadline);
-  {
-    std::lock_guard hold(waiters_mutex_);
-    waiters_.push_back(waiter);
-    // Under the lock: rest() may be looking for waiters on another thread.
-    try {
-      waiter->timer.async_wait([self = shared_from_this(), waiter](boost::system::error_code) {
-        {
-          std::lock_guard hold(self->waiters_mutex_);
-          std::erase(self->waiters_, waiter);
-        }
-        auto slot = asio::get_associated_cancellation_slot(waiter->handler);
-        if (slot.is_connected()) slot.clear();
-        drain_report report;
-        report.stuck = self->tokens();
-        report.drained = self->work_word_.load(std::memory_order_acquire) < one_token;
-        if (!report.drained) self->log_stuck(report);
-        auto to = asio::get_associated_executor(waiter->handler, self->executor_);
-        asio::dispatch(to, [waiter, report = std::move(report)]() mutable {
-          std::move(waiter->handler)(std::move(report));
-        });
-      });
-    } catch (...) {
-      waiters_.pop_back();
-      throw;
-    }
-  }
-  if (slot.is_connected())
-    slot.assign([weak = std::weak_ptr(waiter)](asio::cancellation_type) {
-      if (auto waiting = weak.lock()) waiting->timer.cancel();
-    });
-  if (work_word_.load(std::memory_order_acquire) < one_token) release_waiters();
-}
-
-void gate_core::release_waiters() noexcept {
-  std::lock_guard hold(waiters_mutex_);
-  for (auto& waiter : waiters_) waiter->timer.cancel();
-}
-
-asio::execution_context::id gate_service::id;
-
-namespace {
-
-using gate_list = std::vector<std::weak_ptr<gate_core>>;
-
-void add_to(gate_list& list, std::weak_ptr<gate_core> gate) {
-  std::erase_if(list, [](auto const& gone) { return gone.expired(); });
-  list.push_back(std::move(gate));
-}
-
-struct all_gates {
-  std::mutex mutex;
-  gate_list gates;
-  static all_gates& get() {
-    static all_gates all;
-    return all;
-  }
-};
-
-}  // namespace
-
-void gate_service::add(std::shared_ptr<gate_core> gate) {
-  {
-    std::lock_guard hold(all_gates::get().mutex);
-    add_to(all_gates::get().gates, gate);
-  }
-  std::vector<std::shared_ptr<gate_core>> gone;  // ends outside the lock
-  std::lock_guard hold(mutex_);
-  gates_.push_back(std::move(gate));
-  auto const first = std::ranges::partition(gates_, [](auto const& each) {
-                       return each.use_count() != 1;
-                     }).begin();
-  gone.assign(std::move_iterator(first), std::move_iterator(gates_.end()));
-  gates_.erase(first, gates_.end());
-}
-
-bool gate_service::on_any_loop() {
-  gate_list gates;
-  {
-    std::lock_guard hold(all_gates::get().mutex);
-    gates = all_gates::get().gates;
-  }
-  return std::ranges::any_of(gates, [](auto const& each) {
-    auto gate = each.lock();
-    return gate && gate->on_loop_thread();
-  });
-}
-
-void gate_service::shutdown() {
-  std::vector<std::shared_ptr<gate_core>> gates;
-  {
-    std::lock_guard hold(mutex_);
-    gates.swap(gates_);
-  }
-  for (auto& each : gates) each->context_gone();
 }
 
 }  // namespace tokengate::detail

@@ -12,7 +12,8 @@ namespace tokengate::detail {
 
 class gate_core;
 
-/// Tells the gates of an io_context that it goes, while what their handlers refer to is still there.
+/// Tells the gates of an io_context that it goes, while what their handlers refer to is still
+/// there.
 class gate_service final : public asio::execution_context::service {
  public:
   static asio::execution_context::id id;
@@ -28,8 +29,8 @@ class gate_service final : public asio::execution_context::service {
   void shutdown() override;
 
   std::mutex mutex_;
-  /// Owned, or a worker that lets go of a gate last would end it while the io_context goes. Those that
-  /// nobody else holds are let go of with the next add().
+  /// Owned, or a worker that lets go of a gate last would end it while the io_context goes. Those
+  /// that nobody else holds are let go of with the next add().
   std::vector<std::shared_ptr<gate_core>> gates_;
 };
 

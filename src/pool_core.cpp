@@ -37,8 +37,8 @@ pool_core::pool_core(worker_pool_options options)
   for (std::size_t core = 0; core != cores_.size(); ++core) {
     std::array<worker*, lane_count> lanes{};
     for (weight lane : {weight::light, weight::medium, weight::heavy}) {
-      workers_.push_back(std::make_unique<worker>(shared_, workers_.size(), core,
-                                                  cores_[core].os_index, lane));
+      workers_.push_back(
+          std::make_unique<worker>(shared_, workers_.size(), core, cores_[core].os_index, lane));
       lanes[lane_index(lane)] = workers_.back().get();
     }
     lanes[0]->set_heavier(lanes[1], lanes[2]);
@@ -104,17 +104,15 @@ std::vector<std::shared_ptr<link>> pool_core::attach(std::shared_ptr<return_bell
   try {
     for (auto& worker : workers_) worker->attach(links[worker->position()]);
   } catch (...) {
-    detach(links);
+    for (auto& link : links) detach(*link);
     throw;
   }
   return links;
 }
 
-void pool_core::detach(std::vector<std::shared_ptr<link>> const& links) noexcept {
-  for (auto const& link : links) {
-    link->closed.store(true, std::memory_order_release);
-    workers_[link->position]->poke();
-  }
+void pool_core::detach(link& from) noexcept {
+  from.closed.store(true, std::memory_order_release);
+  workers_[from.position]->poke();
 }
 
 bool pool_core::throttled() const noexcept {
@@ -133,19 +131,20 @@ std::vector<std::string> pool_core::problems() const {
     auto const& got = worker->placement();
     auto const where = "core " + std::to_string(worker->os_index()) + " " +
                        std::string(to_string(worker->lane())) + ": ";
-    if (got.pin_errno != 0)
-      found.push_back(where + "not pinned: " + std::strerror(got.pin_errno));
+    if (got.pin_errno != 0) found.push_back(where + "not pinned: " + std::strerror(got.pin_errno));
     if (got.priority_errno != 0)
       found.push_back(where + "runs as " + got.priority + ": " + std::strerror(got.priority_errno));
   }
-  if (!machine_.from_hwloc) found.push_back("hwloc gave no topology: the affinity mask is used as it is");
+  if (!machine_.from_hwloc)
+    found.push_back("hwloc gave no topology: the affinity mask is used as it is");
   return found;
 }
 
 void pool_core::log_placement() const {
   auto const log = logger();
   std::string cores;
-  for (auto const& core : cores_) cores += (cores.empty() ? "" : ",") + std::to_string(core.os_index);
+  for (auto const& core : cores_)
+    cores += (cores.empty() ? "" : ",") + std::to_string(core.os_index);
   log->info("{}: {} workers on cores {} of {} usable{}", options_.name, workers_.size(), cores,
             machine_.usable, throttled() ? ", limited by a CPU quota" : "");
   for (auto const& problem : problems()) log->warn("{}: {}", options_.name, problem);
@@ -182,9 +181,17 @@ worker_pool::~worker_pool() {
   core_->join();
 }
 
-void worker_pool::stop() { core_->stop(); }
-std::size_t worker_pool::size() const noexcept { return core_->size(); }
-std::size_t worker_pool::cores() const noexcept { return core_->cores(); }
-pool_snapshot worker_pool::snapshot() const { return core_->snapshot(); }
+void worker_pool::stop() {
+  core_->stop();
+}
+std::size_t worker_pool::size() const noexcept {
+  return core_->size();
+}
+std::size_t worker_pool::cores() const noexcept {
+  return core_->cores();
+}
+pool_snapshot worker_pool::snapshot() const {
+  return core_->snapshot();
+}
 
 }  // namespace tokengate

@@ -6,8 +6,8 @@
 #include <thread>
 #include <vector>
 
-#include "topology.hpp"
 #include "tokengate/worker_pool.hpp"
+#include "topology.hpp"
 #include "worker.hpp"
 
 namespace tokengate::detail {
@@ -26,7 +26,8 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
 
   /// One link to each worker. Throws bad_alloc with nothing attached.
   [[nodiscard]] std::vector<std::shared_ptr<link>> attach(std::shared_ptr<return_bell> const& gate);
-  void detach(std::vector<std::shared_ptr<link>> const& links) noexcept;
+  /// The gate of this link is done with it.
+  void detach(link& from) noexcept;
 
   [[nodiscard]] worker& at(std::size_t position) noexcept { return *workers_[position]; }
   [[nodiscard]] std::size_t size() const noexcept { return workers_.size(); }

@@ -22,15 +22,16 @@ struct pool_shared {
   /// Never more busy spinners than usable cores minus one.
   std::atomic<int> spinners{0};
   int most_spinners = 0;
-  std::uint64_t spin_ticks = 0;     ///< by wait policy
+  std::uint64_t spin_ticks = 0;  ///< by wait policy
   bool heavy_spins = false;
-  std::uint64_t floor_after = 0;    ///< ticks of uninterrupted work after which a heavier lane gets its turn
+  std::uint64_t floor_after =
+      0;  ///< ticks of uninterrupted work after which a heavier lane gets its turn
 };
 
 /// One position: a thread on one core, serving one lane.
 ///
-/// Invariants: local_ and what hangs on it belong to the thread. incoming_ is shared under its mutex
-/// and announced by version_. The counters have the thread as their only writer.
+/// Invariants: local_ and what hangs on it belong to the thread. incoming_ is shared under its
+/// mutex and announced by version_. The counters have the thread as their only writer.
 class worker {
  public:
   worker(pool_shared& pool, std::size_t position, std::size_t core, unsigned os_index, weight lane)
@@ -67,7 +68,7 @@ class worker {
   /// The worker's end of a link.
   struct attached {
     std::shared_ptr<link> to;
-    std::array<slot*, link::capacity> taken;   ///< from the mailbox, not started
+    std::array<slot*, link::capacity> taken;  ///< from the mailbox, not started
     std::uint32_t next = 0;
     std::uint32_t count = 0;
     std::array<slot*, link::capacity> finished;  ///< staged for the return ring
@@ -95,9 +96,9 @@ class worker {
 
   alignas(cache_line) std::vector<std::unique_ptr<attached>> local_;
   std::uint32_t seen_version_ = 0;
-  std::uint64_t spin_now_ = 0;    ///< adaptive budget, ticks
+  std::uint64_t spin_now_ = 0;  ///< adaptive budget, ticks
   std::uint64_t busy_since_ = 0;
-  std::uint64_t turn_ = 0;           ///< the constants of worker.cpp in ticks
+  std::uint64_t turn_ = 0;  ///< the constants of worker.cpp in ticks
   std::uint64_t publish_after_ = 0;
   std::uint64_t shortest_spin_ = 0;
   std::atomic<worker_state> state_{worker_state::starting};

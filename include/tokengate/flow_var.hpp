@@ -11,16 +11,20 @@
 
 namespace tokengate {
 
-/// The result of a token that was issued already: a single-use channel. Await it on any executor, or
-/// block on it from a plain thread.
+/// The result of a token that was issued already: a single-use channel. Await it on any executor,
+/// or block on it from a plain thread.
 ///
-/// @par Thread safety  one thread at a time, except request_stop() and ready(), which any thread may call
+/// @par Thread safety  one thread at a time, except request_stop() and ready(), which any thread
+/// may call
 /// @par Completion signature  as lazy_token
-/// @par Completes with  the token's outcome; error::broken_promise when its io_context went away first
+/// @par Completes with  the token's outcome; error::broken_promise when its io_context went away
+/// first
 /// @par Executor    the handler's associated executor, else that of the token's gate; never inline
-/// @par Cancellation  all types: the wait is given up with error::cancelled, the result stays and may be
+/// @par Cancellation  all types: the wait is given up with error::cancelled, the result stays and
+/// may be
 ///                  waited for again. The token itself is stopped with request_stop()
-/// @par Lifetime    none: dropping it lets the token run on; an exception that nobody took is logged and
+/// @par Lifetime    none: dropping it lets the token run on; an exception that nobody took is
+/// logged and
 ///                  counted in gate_snapshot::lost_errors
 /// @par Cost        two allocations when spawned (state, stop state); one per wait for the handler
 /// @par Example     example/03_plain_thread.cpp
@@ -46,13 +50,15 @@ class [[nodiscard]] flow_var : public detail::awaitable_operation {
   /// Waits for the result as an asynchronous operation.
   template <asio::completion_token_for<completion_signature> CompletionToken>
   auto operator()(CompletionToken&& token) {
-    return asio::async_initiate<CompletionToken, completion_signature>(
-        initiate_wait{}, token, state_);
+    return asio::async_initiate<CompletionToken, completion_signature>(initiate_wait{}, token,
+                                                                       state_);
   }
 
   /// Blocks the calling plain thread until the result is there, and takes it.
-  /// @par Errors  the function's exception; error::would_deadlock on a worker or on a thread that runs
-  ///              the loop of a gate, unless ready(); error::timed_out, and the variable stays valid
+  /// @par Errors  the function's exception; error::would_deadlock on a worker or on a thread that
+  /// runs
+  ///              the loop of a gate, unless ready(); error::timed_out, and the variable stays
+  ///              valid
   R get() { return get(detail::wait_forever); }
   R get(std::chrono::nanoseconds timeout) {
     if (!state_->block(timeout)) throw boost::system::system_error(error::timed_out);
@@ -77,8 +83,8 @@ template <class Bound>
 [[nodiscard]] flow_var<result_of_t<Bound>> spawn_token(gate_core& gate, operation_record& operation,
                                                        terms with, Bound&& bound) {
   using result = result_of_t<Bound>;
-  auto state = std::allocate_shared<flow_state<result>>(block_allocator<flow_state<result>>{},
-                                                        share(gate));
+  auto state =
+      std::allocate_shared<flow_state<result>>(block_allocator<flow_state<result>>{}, share(gate));
   state->stop_with(std::move(with.stop));
   with.stop = state->stop().get_token();
   start(gate, operation, with, std::move(bound), flow_setter<result>(state));

@@ -16,26 +16,28 @@
 
 namespace tokengate {
 
-/// The control plane of one event loop: admits tokens, routes them to the workers of a pool, and brings
-/// their results back as completion handlers.
+/// The control plane of one event loop: admits tokens, routes them to the workers of a pool, and
+/// brings their results back as completion handlers.
 ///
-/// Its executor may be that of an io_context run by one thread or by several, a strand, a thread_pool,
-/// or an any_io_executor over one of them. Any number of gates share a pool.
+/// Its executor may be that of an io_context run by one thread or by several, a strand, a
+/// thread_pool, or an any_io_executor over one of them. Any number of gates share a pool.
 ///
-/// @par Thread safety  every member but constructor and destructor may be called by any thread, from a
+/// @par Thread safety  every member but constructor and destructor may be called by any thread,
+/// from a
 ///                  handler, and from inside a token
-/// @par Lifetime    gate, pool and io_context may be destroyed in any order. The destructor withdraws
-///                  what has not started (error::stopped), asks what runs to stop, and waits for it;
-///                  the outcomes are delivered by the loop afterwards. An io_context that goes first
-///                  does the same and then destroys the handlers
+/// @par Lifetime    gate, pool and io_context may be destroyed in any order. The destructor
+/// withdraws
+///                  what has not started (error::stopped), asks what runs to stop, and waits for
+///                  it; the outcomes are delivered by the loop afterwards. An io_context that goes
+///                  first does the same and then destroys the handlers
 class gate {
  public:
   using executor_type = asio::any_io_executor;
 
   /// @par Errors  bad_alloc; nothing is attached then
   template <class Executor>
-    requires asio::is_executor<Executor>::value || asio::execution::is_executor<Executor>::value
-  gate(Executor const& executor, worker_pool& workers, gate_options const& options = {})
+  requires asio::is_executor<Executor>::value || asio::execution::is_executor<Executor>::value gate(
+      Executor const& executor, worker_pool& workers, gate_options const& options = {})
       : gate(asio::any_io_executor(executor), detail::make_executor_port(executor),
              asio::query(executor, asio::execution::context), workers, options) {}
 
@@ -45,14 +47,15 @@ class gate {
 
   [[nodiscard]] executor_type get_executor() const noexcept;
 
-  /// Names an operation, so that tokens of it share books and limits. An operation of the same name,
-  /// weight and max_concurrency is found again.
-  /// @par Errors  std::invalid_argument: max_concurrency without a name, admission::until without a time
+  /// Names an operation, so that tokens of it share books and limits. An operation of the same
+  /// name, weight and max_concurrency is found again.
+  /// @par Errors  std::invalid_argument: max_concurrency without a name, admission::until without a
+  /// time
   /// @par Cost    a look through the operations of this gate: once per operation, not per call
   [[nodiscard]] operation define(token_options const& options);
 
-  /// Binds a function to a token, to be issued when it is awaited or given a completion token; with a
-  /// completion token it is issued at once. See lazy_token for what holds then, and guard() for
+  /// Binds a function to a token, to be issued when it is awaited or given a completion token; with
+  /// a completion token it is issued at once. See lazy_token for what holds then, and guard() for
   /// functions that are called again and again.
   ///
   /// g++ 12: give a lambda with captures a name before the co_await expression, see the README.
@@ -95,8 +98,8 @@ class gate {
     return async_run(of, std::forward<F>(function)).spawn();
   }
 
-  /// Issues a token whose result nobody waits for. `sink(std::exception_ptr)` is called on the gate's
-  /// executor if the token fails, or does not run.
+  /// Issues a token whose result nobody waits for. `sink(std::exception_ptr)` is called on the
+  /// gate's executor if the token fails, or does not run.
   template <detail::token_function F, std::invocable<std::exception_ptr> Sink>
   void detach(token_options const& options, F&& function, Sink&& sink) {
     async_run(options, std::forward<F>(function))(
@@ -126,8 +129,8 @@ class gate {
   /// Also withdraws what has not started (error::stopped), and asks what runs to stop.
   void stop();
 
-  /// Ends a token as an operator: error::killed if it has not started, else its function is asked to
-  /// stop. False when no token with this id is out.
+  /// Ends a token as an operator: error::killed if it has not started, else its function is asked
+  /// to stop. False when no token with this id is out.
   bool kill(std::uint64_t id);
 
   /// @par Cost  some microseconds and kilobytes; a loop that issues meanwhile does not wait
@@ -142,9 +145,7 @@ class gate {
   struct initiate_drain {
     std::shared_ptr<detail::gate_core> core;
     using executor_type = asio::any_io_executor;
-    [[nodiscard]] executor_type get_executor() const noexcept {
-      return detail::executor_of(*core);
-    }
+    [[nodiscard]] executor_type get_executor() const noexcept { return detail::executor_of(*core); }
     template <class Handler>
     void operator()(Handler&& handler, std::chrono::nanoseconds deadline) const {
       start_drain(core, deadline, std::forward<Handler>(handler));

@@ -15,20 +15,21 @@ namespace detail {
 
 /// A function that many calls share. Small and trivial ones are copied into each call.
 template <class F>
-inline constexpr bool copied_per_call =
-    std::is_trivially_copyable_v<F> && sizeof(F) <= 2 * sizeof(void*);
+inline constexpr bool copied_per_call = std::is_trivially_copyable_v<F> &&
+                                        sizeof(F) <= 2 * sizeof(void*);
 
 template <class F>
 class shared_function {
  public:
-  explicit shared_function(F function) : function_(std::make_shared<F const>(std::move(function))) {}
+  explicit shared_function(F function)
+      : function_(std::make_shared<F const>(std::move(function))) {}
   F const& operator*() const noexcept { return *function_; }
 
  private:
   std::shared_ptr<F const> function_;
 };
 template <class F>
-  requires copied_per_call<F>
+requires copied_per_call<F>
 class shared_function<F> {
  public:
   explicit shared_function(F function) noexcept : function_(function) {}
@@ -43,7 +44,8 @@ template <class F, class... Args>
 struct call_of {
   static constexpr bool takes_stop = !std::invocable<F const&, Args&&...>;
   using raw_result =
-      typename std::conditional_t<takes_stop, std::invoke_result<F const&, std::stop_token, Args&&...>,
+      typename std::conditional_t<takes_stop,
+                                  std::invoke_result<F const&, std::stop_token, Args&&...>,
                                   std::invoke_result<F const&, Args&&...>>::type;
 
   shared_function<F> function;
@@ -64,7 +66,7 @@ struct call_of {
 };
 
 template <class F, class... Args>
-concept callable_with = std::invocable<F const&, std::decay_t<Args>&&...> ||
+concept callable_with = std::invocable<F const&, std::decay_t<Args> &&...> ||
                         std::invocable<F const&, std::stop_token, std::decay_t<Args>&&...>;
 
 template <class F, class Indices, class... Args>
@@ -78,8 +80,8 @@ inline constexpr bool callable_with_first<F, std::index_sequence<I...>, Args...>
 /// A plain synchronous function made into an operation of a gate: the decorator. Call it with the
 /// function's arguments and await what it gives, or add a completion token as the last argument.
 ///
-/// Arguments are stored by value and moved into the function, as by std::thread. The function is called
-/// by several workers at once, hence as const.
+/// Arguments are stored by value and moved into the function, as by std::thread. The function is
+/// called by several workers at once, hence as const.
 ///
 /// @par Thread safety  any thread may call it; copies share the function
 /// @par Cost           as lazy_token; making it: one look through the gate's operations
@@ -94,23 +96,24 @@ class guarded {
     using all_but_last = std::make_index_sequence<sizeof...(Args) == 0 ? 0 : sizeof...(Args) - 1>;
     if constexpr (detail::callable_with<Function, Args...>) {
       using bound = detail::call_of<Function, std::decay_t<Args>...>;
-      return lazy_token<bound>(*operation_.gate_, *operation_.record_, terms_,
-                               bound{function_, std::tuple<std::decay_t<Args>...>(
-                                                    std::forward<Args>(args)...)});
+      return lazy_token<bound>(
+          *operation_.gate_, *operation_.record_, terms_,
+          bound{function_, std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)});
     } else if constexpr (sizeof...(Args) != 0 &&
                          detail::callable_with_first<Function, all_but_last, Args...>) {
       return with_token(all_but_last{}, std::forward_as_tuple(std::forward<Args>(args)...));
     } else {
-      static_assert(detail::callable_with<Function, Args...>,
-                    "tokengate: the guarded function cannot be called with these arguments. They are "
-                    "passed as values that may be moved from, and the function is called as const "
-                    "because several workers call it at once (so no `mutable` lambda).");
+      static_assert(
+          detail::callable_with<Function, Args...>,
+          "tokengate: the guarded function cannot be called with these arguments. They are "
+          "passed as values that may be moved from, and the function is called as const "
+          "because several workers call it at once (so no `mutable` lambda).");
     }
   }
 
   /// Issues a token now and keeps its result.
   template <class... Args>
-    requires detail::callable_with<Function, Args...>
+  requires detail::callable_with<Function, Args...>
   [[nodiscard]] auto spawn(Args&&... args) const {
     return (*this)(std::forward<Args>(args)...).spawn();
   }

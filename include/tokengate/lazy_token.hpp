@@ -20,53 +20,60 @@ namespace tokengate {
 ///
 /// `auto sum = co_await digest(body);` is the usual form. Move-only, used once.
 ///
-/// @par Completion signature  void(std::exception_ptr, R), void(std::exception_ptr) for void; an R that
+/// @par Completion signature  void(std::exception_ptr, R), void(std::exception_ptr) for void; an R
+/// that
 ///                  cannot be default-constructed arrives as std::optional<R>, a T& as
 ///                  reference_result<T>
-/// @par Completes with  the function's value, or its exception; or boost::system::system_error with a
+/// @par Completes with  the function's value, or its exception; or boost::system::system_error with
+/// a
 ///                  tokengate::error when the function did not run
-/// @par Executor    the handler's associated executor, else the gate's; never inside the initiating call
-/// @par Cancellation  through the handler's cancellation slot, on its executor; stop_on() from any thread.
+/// @par Executor    the handler's associated executor, else the gate's; never inside the initiating
+/// call
+/// @par Cancellation  through the handler's cancellation slot, on its executor; stop_on() from any
+/// thread.
 ///                  Not started: withdrawn at once, error::cancelled. Running: terminal and partial
 ///                  request stop, and the operation completes when the function has returned
 /// @par Lifetime    the gate, or the guarded function it came from, until it is issued; what the
 ///                  function refers to, until it completes
-/// @par Cost        one block from a recycled pool, or from the handler's associated allocator; a second
-///                  one when it has a deadline, a key, a cancellation slot or a stop token; never blocks.
-///                  A function that takes a std::stop_token: one allocation for its stop state
+/// @par Cost        one block from a recycled pool, or from the handler's associated allocator; a
+/// second
+///                  one when it has a deadline, a key, a cancellation slot or a stop token; never
+///                  blocks. A function that takes a std::stop_token: one allocation for its stop
+///                  state
 /// @par Example     example/01_coroutine.cpp
 template <class Bound>
-class [[nodiscard("a lazy token does nothing until it is awaited or given a completion token")]]
-lazy_token : public detail::awaitable_operation {
+class [[nodiscard(
+    "a lazy token does nothing until it is awaited or given a completion token")]] lazy_token
+    : public detail::awaitable_operation {
  public:
   using result_type = detail::result_of_t<Bound>;
   using completion_signature = detail::signature_of_t<result_type>;
 
-  lazy_token(detail::gate_core& gate, detail::operation_record& operation, detail::terms const& terms,
-             Bound&& bound)
+  lazy_token(detail::gate_core & gate, detail::operation_record & operation,
+             detail::terms const& terms, Bound&& bound)
       : gate_(&gate), operation_(&operation), terms_(terms), bound_(std::move(bound)) {
     detail::check_result<result_type>();
   }
 
   /// Tokens of one gate with the same key run one after another, in issue order, on one worker.
-  lazy_token&& keyed(std::uint64_t key) && noexcept {
+  lazy_token&& keyed(std::uint64_t key)&& noexcept {
     terms_.key = key;
     terms_.has_key = true;
     return std::move(*this);
   }
-  lazy_token&& keyed(std::string_view key) && noexcept {
+  lazy_token&& keyed(std::string_view key)&& noexcept {
     return std::move(*this).keyed(static_cast<std::uint64_t>(std::hash<std::string_view>{}(key)));
   }
 
   /// A deadline for this call, counted from its issue.
-  lazy_token&& within(std::chrono::nanoseconds deadline) && noexcept {
+  lazy_token&& within(std::chrono::nanoseconds deadline)&& noexcept {
     terms_.deadline = deadline;
     return std::move(*this);
   }
 
   /// What to do when there is no place in the backlog.
   /// @par Errors  std::invalid_argument: admission::until without a time
-  lazy_token&& admit(admission policy, std::chrono::nanoseconds within = {}) && {
+  lazy_token&& admit(admission policy, std::chrono::nanoseconds within = {})&& {
     if (policy == admission::until && within.count() <= 0)
       throw std::invalid_argument("tokengate: admission::until needs a positive time");
     terms_.policy = policy;
@@ -75,7 +82,7 @@ lazy_token : public detail::awaitable_operation {
   }
 
   /// A stop request there, from any thread, cancels the token.
-  lazy_token&& stop_on(std::stop_token stop) && noexcept {
+  lazy_token&& stop_on(std::stop_token stop)&& noexcept {
     terms_.stop = std::move(stop);
     return std::move(*this);
   }
@@ -83,7 +90,7 @@ lazy_token : public detail::awaitable_operation {
   /// Issues the token. With asio::detached an exception goes to the log and to
   /// gate_snapshot::lost_errors; see gate::detach for a place of your own.
   template <asio::completion_token_for<completion_signature> CompletionToken>
-  auto operator()(CompletionToken&& token) && {
+  auto operator()(CompletionToken&& token)&& {
     if constexpr (std::same_as<std::decay_t<CompletionToken>, asio::detached_t>)
       return detail::start(*gate_, *operation_, terms_, std::move(bound_),
                            detail::log_errors{gate_});
@@ -94,7 +101,7 @@ lazy_token : public detail::awaitable_operation {
   }
 
   /// Issues the token now; its result is kept in a flow variable.
-  [[nodiscard]] flow_var<result_type> spawn() && {
+  [[nodiscard]] flow_var<result_type> spawn()&& {
     return detail::spawn_token(*gate_, *operation_, std::move(terms_), std::move(bound_));
   }
 

@@ -14,8 +14,8 @@ class gate_core;
 struct operation_record;
 }  // namespace detail
 
-/// What a token is an instance of: a name, a weight, limits and policies, and the books kept under that
-/// name. Made by gate::define(). Cheap to copy; refers to its gate.
+/// What a token is an instance of: a name, a weight, limits and policies, and the books kept under
+/// that name. Made by gate::define(). Cheap to copy; refers to its gate.
 class operation {
  public:
   [[nodiscard]] std::string_view name() const noexcept;

@@ -74,15 +74,16 @@ struct gate_snapshot {
   histogram_snapshot loop_lag{};        ///< how late the loop takes what is posted to it
 
   std::uint64_t issued = 0;
-  std::uint64_t finished = 0;         ///< handlers delivered
-  std::uint64_t destroyed = 0;        ///< ended by the destruction of their io_context, unheard
-  std::uint64_t out = 0;              ///< neither of the two yet
-  std::uint64_t rejected = 0;         ///< never admitted
-  std::uint64_t withdrawn = 0;        ///< cancelled before their function started
-  std::uint64_t expired = 0;          ///< not run because their deadline had passed
-  std::uint64_t lost_errors = 0;      ///< exceptions of detached tokens without an error sink
-  std::uint64_t rescued_wakeups = 0;  ///< of the pool's workers, found by the safety net; anything but 0 is a defect
-  std::uint64_t chains_open = 0;      ///< tokens that issued others, while any of them is out
+  std::uint64_t finished = 0;     ///< handlers delivered
+  std::uint64_t destroyed = 0;    ///< ended by the destruction of their io_context, unheard
+  std::uint64_t out = 0;          ///< neither of the two yet
+  std::uint64_t rejected = 0;     ///< never admitted
+  std::uint64_t withdrawn = 0;    ///< cancelled before their function started
+  std::uint64_t expired = 0;      ///< not run because their deadline had passed
+  std::uint64_t lost_errors = 0;  ///< exceptions of detached tokens without an error sink
+  std::uint64_t rescued_wakeups =
+      0;  ///< of the pool's workers, found by the safety net; anything but 0 is a defect
+  std::uint64_t chains_open = 0;  ///< tokens that issued others, while any of them is out
   std::uint64_t chains_ended = 0;
   bool overloaded = false;
   bool closed = false;

@@ -16,8 +16,9 @@ namespace tokengate::this_token {
 [[nodiscard]] std::uint64_t id() noexcept;
 [[nodiscard]] std::string_view operation_name() noexcept;
 
-/// Whether the caller gave the token up, its gate or pool is being stopped, or its deadline has passed.
-/// Costs a load, and a look at the clock when there is a deadline: cheap enough for an inner loop.
+/// Whether the caller gave the token up, its gate or pool is being stopped, or its deadline has
+/// passed. Costs a load, and a look at the clock when there is a deadline: cheap enough for an
+/// inner loop.
 [[nodiscard]] bool stop_requested() noexcept;
 [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> deadline() noexcept;
 
@@ -34,9 +35,10 @@ namespace tokengate::detail {
 
 namespace tokengate::this_token {
 
-/// Issues a child: a token through the same gate, which prefers the core of this one and ends together
-/// with it in the books. It must not be waited for in here: a worker that blocks on a token gets
-/// error::would_deadlock. The weight is that of the running token unless options say otherwise.
+/// Issues a child: a token through the same gate, which prefers the core of this one and ends
+/// together with it in the books. It must not be waited for in here: a worker that blocks on a
+/// token gets error::would_deadlock. The weight is that of the running token unless options say
+/// otherwise.
 template <detail::token_function F>
 [[nodiscard]] auto spawn(token_options const& options, F&& function) {
   using bound = detail::once<std::decay_t<F>>;

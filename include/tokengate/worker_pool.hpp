@@ -29,8 +29,9 @@ class worker_pool_options {
  public:
   worker_pool_options() = default;  // not an aggregate: see token_options
 
-  /// Cores by the operating system's number, in order of preference. Empty: chosen from the affinity
-  /// mask and the cgroup quota, physical cores first, SMT siblings last, near NUMA nodes first.
+  /// Cores by the operating system's number, in order of preference. Empty: chosen from the
+  /// affinity mask and the cgroup quota, physical cores first, SMT siblings last, near NUMA nodes
+  /// first.
   std::vector<unsigned> cores{};
   /// At most this many cores; 0 is no limit.
   std::size_t max_cores = 0;
@@ -48,16 +49,18 @@ class worker_pool_options {
 /// gates.
 ///
 /// The lanes of a core share it by operating system priority: heavy runs as SCHED_IDLE, medium as
-/// SCHED_BATCH with a raised nice value, light as it is. A worker of a lighter lane that works without
-/// a pause leaves a twentieth of the time to the heavier ones of its core. Other processes on these cores
-/// do not: beside a busy one, a SCHED_IDLE worker gets next to nothing; where the machine is shared with
-/// such, set lane_priorities to false. What the operating system
-/// refused is in snapshot().problems and in the log.
+/// SCHED_BATCH with a raised nice value, light as it is. A worker of a lighter lane that works
+/// without a pause leaves a twentieth of the time to the heavier ones of its core. Other processes
+/// on these cores do not: beside a busy one, a SCHED_IDLE worker gets next to nothing; where the
+/// machine is shared with such, set lane_priorities to false. What the operating system refused is
+/// in snapshot().problems and in the log.
 ///
 /// @par Thread safety  all members but the destructor may be called by any thread at any time
-/// @par Lifetime       gates keep working order when the pool goes first: their tokens that have not
-///                     started end with error::stopped. The destructor joins; when it is called by one
-///                     of the pool's own workers, it joins the others and that one ends by itself.
+/// @par Lifetime       gates keep working order when the pool goes first: their tokens that have
+/// not
+///                     started end with error::stopped. The destructor joins; when it is called by
+///                     one of the pool's own workers, it joins the others and that one ends by
+///                     itself.
 class worker_pool {
  public:
   /// Starts the threads. The affinity mask is read on the calling thread: pin that one afterwards.

@@ -94,15 +94,18 @@ TEST_F(lifetime, pool_destroyed_inside_a_token_ends_without_joining_itself) {
 }
 
 TEST_F(lifetime, io_context_destroyed_inside_a_token_destroys_its_handler) {
-  auto const alive = std::make_shared<int>();
+  auto alive = std::make_shared<int>();
+  std::atomic<bool> issued{false};
   std::atomic<bool> gone{false};
   gate_->async_run(
       [&] {
+        EXPECT_TRUE(poll_until([&] { return issued.load(); }));
         loop_.reset();
         EXPECT_EQ(alive.use_count(), 1);
         gone = true;
       },
       [alive](std::exception_ptr) { ADD_FAILURE() << "there is no loop to call it on"; });
+  issued = true;
   EXPECT_TRUE(poll_until([&] { return gone.load(); }));
   EXPECT_TRUE(poll_until([&] { return gate_->snapshot().destroyed == 1; }));
   gate_.reset();

@@ -77,6 +77,16 @@ TEST_F(dispatcher_by_value, function_of_seconds_saturates_and_leaves_the_least_c
   EXPECT_EQ(worker.credits(), 2u);
 }
 
+TEST_F(dispatcher_by_value, child_goes_to_the_core_of_its_lead) {
+  add_worker(0);
+  auto& second = add_worker(1);
+  dispatcher_.avoid_core(1);  // anything else would go to the first
+  stub& child = make();
+  child.with_extras().near_core = 1;
+  dispatcher_.admit(child, 2);
+  EXPECT_EQ(second.in_flight(), 1u);
+}
+
 TEST_F(dispatcher_by_value, brief_functions_are_given_more_credits) {
   auto& worker = add_worker(0);
   dispatcher_.set_hand_over(1000);

@@ -5,13 +5,13 @@
 #include <new>
 
 /// @file
-/// Memory of tokens and of what hangs on them. Asio's recycler keeps two blocks per thread, which is
-/// right for one operation at a time and wrong for a burst; this pool keeps as many as were out.
+/// Memory of tokens and of what hangs on them. Asio's recycler keeps two blocks per thread, which
+/// is right for one operation at a time and wrong for a burst; this pool keeps as many as were out.
 ///
 /// Blocks of one size class are cached per thread; chains of them move between threads through a
-/// shared depot, so that a token that is issued on one thread and ended on another does not fall back
-/// to malloc. The depot is locked once per chain, not per block. What the pool keeps is bounded
-/// (thread cache and depot, see block_pool.cpp); the rest goes back to operator new/delete.
+/// shared depot, so that a token that is issued on one thread and ended on another does not fall
+/// back to malloc. The depot is locked once per chain, not per block. What the pool keeps is
+/// bounded (thread cache and depot, see block_pool.cpp); the rest goes back to operator new/delete.
 /// With TOKENGATE_DISABLE_RECYCLING every block comes from operator new, for address sanitizers.
 
 namespace tokengate::detail {
@@ -35,13 +35,13 @@ struct block_allocator {
 
   [[nodiscard]] T* allocate(std::size_t n) {
     if constexpr (alignof(T) > block_alignment)
-      return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t{alignof(T)}));
+      return static_cast<T*>(::operator new (n * sizeof(T), std::align_val_t{alignof(T)}));
     else
       return static_cast<T*>(allocate_block(n * sizeof(T)));
   }
   void deallocate(T* block, std::size_t n) noexcept {
     if constexpr (alignof(T) > block_alignment)
-      ::operator delete(block, n * sizeof(T), std::align_val_t{alignof(T)});
+      ::operator delete (block, n * sizeof(T), std::align_val_t{alignof(T)});
     else
       free_block(block, n * sizeof(T));
   }

@@ -13,7 +13,8 @@
 ///
 /// Invariants
 ///  - One word: null when free, else a stack of notes that ends in the sentinel of the holder.
-///  - Notes are pushed only while the combiner is held, and only the holder takes them, all at once.
+///  - Notes are pushed only while the combiner is held, and only the holder takes them, all at
+///  once.
 ///    So no note is ever left behind a free combiner, and there is no ABA: no pop of a single one.
 ///  - The protected state is touched between try_enter()/enter_or_leave() == true and
 ///    try_leave() == true, and at no other time.
@@ -76,8 +77,8 @@ class combiner {
 
   /// Holder: the notes left so far, oldest first, chained by `next`; null when there are none.
   [[nodiscard]] note* take() noexcept {
-    // A note that is seen must be seen whole, hence acquire. The exchange needs no release: what the
-    // holder did is published by try_leave().
+    // A note that is seen must be seen whole, hence acquire. The exchange needs no release: what
+    // the holder did is published by try_leave().
     note* left = head_.load(std::memory_order_relaxed) == &held_
                      ? &held_
                      : head_.exchange(&held_, std::memory_order_acquire);

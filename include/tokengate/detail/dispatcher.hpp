@@ -18,10 +18,10 @@ namespace tokengate::detail {
 
 /// The live record of a key: while a token of it is out, all of them run on one worker.
 struct key_record {
-  std::size_t tokens = 0;     ///< admitted, not ended
-  std::uint8_t lane = 0;      ///< the lane of the first one, taken by all while the key lives
+  std::size_t tokens = 0;  ///< admitted, not ended
+  std::uint8_t lane = 0;   ///< the lane of the first one, taken by all while the key lives
   lane_link* bound = nullptr;
-  std::size_t blocked = 0;    ///< tokens that wait for max_concurrency
+  std::size_t blocked = 0;  ///< tokens that wait for max_concurrency
   intrusive_list<token_base> followers;
 };
 
@@ -32,7 +32,8 @@ struct key_record {
 /// marked throws. Ended tokens are collected in ready(); delivering them is the shell's work.
 ///
 /// Invariants
-///  - A token is in exactly one place (token_base::place); every list knows only tokens of its place.
+///  - A token is in exactly one place (token_base::place); every list knows only tokens of its
+///  place.
 ///  - waiting(lane) counts the tokens in backlog, limited, follower and pinned of that lane, and
 ///    never exceeds the bound. Tokens beyond it stay in the waiting room or are rejected.
 ///  - FIFO: a lane's backlog is passed only by tokens that were dispatched or sent to another list.
@@ -131,12 +132,16 @@ class dispatcher {
 
   [[nodiscard]] intrusive_list<token_base>& ready() noexcept { return ready_; }
   [[nodiscard]] std::vector<std::unique_ptr<lane_link>>& links() noexcept { return links_; }
-  [[nodiscard]] std::size_t waiting(std::size_t lane) const noexcept { return lanes_[lane].waiting; }
+  [[nodiscard]] std::size_t waiting(std::size_t lane) const noexcept {
+    return lanes_[lane].waiting;
+  }
   [[nodiscard]] std::size_t waiting_room(std::size_t lane) const noexcept {
     return lanes_[lane].room.size();
   }
   /// Tokens that a worker has, or may take. Slots that travel empty do not count here.
   [[nodiscard]] std::size_t held() const noexcept { return held_; }
+  /// Tokens that have ended and wait for a stop note that is on its way.
+  [[nodiscard]] std::size_t held_back() const noexcept { return held_back_; }
   [[nodiscard]] std::size_t in_flight(std::size_t lane) const noexcept {
     return lanes_[lane].in_flight;
   }
@@ -184,13 +189,13 @@ class dispatcher {
     std::size_t in_flight = 0;
     run_estimate estimate;
   };
-  using keys = std::unordered_map<
-      std::uint64_t, key_record, std::hash<std::uint64_t>, std::equal_to<>,
-      block_allocator<std::pair<std::uint64_t const, key_record>>>;
+  using keys =
+      std::unordered_map<std::uint64_t, key_record, std::hash<std::uint64_t>, std::equal_to<>,
+                         block_allocator<std::pair<std::uint64_t const, key_record>>>;
 
-  using chains = std::unordered_map<
-      std::uint64_t, std::uint64_t, std::hash<std::uint64_t>, std::equal_to<>,
-      block_allocator<std::pair<std::uint64_t const, std::uint64_t>>>;
+  using chains =
+      std::unordered_map<std::uint64_t, std::uint64_t, std::hash<std::uint64_t>, std::equal_to<>,
+                         block_allocator<std::pair<std::uint64_t const, std::uint64_t>>>;
 
   enum class step : std::uint8_t { dispatched, set_aside, no_credit };
 
@@ -231,6 +236,7 @@ class dispatcher {
   intrusive_list<token_base> ready_;
   intrusive_list<token_base> to_stop_;
   std::size_t held_ = 0;
+  std::size_t held_back_ = 0;
   std::size_t busy_cores_ = 0;
   std::uint32_t avoid_ = token_extras::no_core;
   std::uint32_t hand_over_ = 0;

@@ -11,8 +11,8 @@
 
 namespace tokengate::detail {
 
-/// The gate's end of a link: its credits, what it has staged for the next flush, and the tokens that
-/// can only go here. Belongs to the holder of the gate's combiner.
+/// The gate's end of a link: its credits, what it has staged for the next flush, and the tokens
+/// that can only go here. Belongs to the holder of the gate's combiner.
 class lane_link {
  public:
   lane_link(std::shared_ptr<link> shared, parking_word<>& worker) noexcept
@@ -58,8 +58,8 @@ class lane_link {
   [[nodiscard]] bool pull_back(slot& place) noexcept {
     token_base* expected = place.held;
     // acq_rel: whoever loses must see what the winner did with the token before. See claim.pml.
-    if (expected == nullptr || !place.claim.compare_exchange_strong(
-                                   expected, nullptr, std::memory_order_acq_rel))
+    if (expected == nullptr ||
+        !place.claim.compare_exchange_strong(expected, nullptr, std::memory_order_acq_rel))
       return false;
     place.held = nullptr;
     return true;

@@ -18,9 +18,11 @@
 ///  - A slot is the gate's while it is on neither ring, the worker's from the mailbox push to the
 ///    return push. The number of slots is the number of credits; each ring holds them all, so that
 ///    neither side ever waits for room in a ring.
-///  - `slot::claim` alone decides who gets the token of a slot: the worker that starts it, or the gate
-///    that pulls it back (withdrawal, expiry, another worker is idle). Whoever exchanges the pointer
-///    out owns the token. A slot that comes to its worker empty is a husk and goes straight back.
+///  - `slot::claim` alone decides who gets the token of a slot: the worker that starts it, or the
+///  gate
+///    that pulls it back (withdrawal, expiry, another worker is idle). Whoever exchanges the
+///    pointer out owns the token. A slot that comes to its worker empty is a husk and goes straight
+///    back.
 ///  - Slots return in the order in which they were sent.
 
 namespace tokengate::detail {

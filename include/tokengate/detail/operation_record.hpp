@@ -17,7 +17,8 @@ namespace tokengate::detail {
 class counter {
  public:
   void add(std::uint64_t n = 1) noexcept {
-    // Plain read and write: a lost update is impossible with one writer; relaxed, nothing hangs on it.
+    // Plain read and write: a lost update is impossible with one writer; relaxed, nothing hangs on
+    // it.
     value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
   [[nodiscard]] std::uint64_t get() const noexcept {
@@ -45,8 +46,8 @@ class run_estimate {
   std::uint64_t peak_ = 0;
 };
 
-/// One operation of one gate. Its address is stable for the life of the gate's core. The counters may
-/// be read by any thread, everything else belongs to the holder of the combiner.
+/// One operation of one gate. Its address is stable for the life of the gate's core. The counters
+/// may be read by any thread, everything else belongs to the holder of the combiner.
 struct operation_record {
   operation_record(std::string name, token_options const& from)
       : name(std::move(name)), options(from) {

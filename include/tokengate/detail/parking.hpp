@@ -13,11 +13,12 @@
 /// Invariants
 ///  - The owner (worker, drain) is the only one that writes `running` and `parked`; producers write
 ///    `notified` only.
-///  - A producer publishes first (release store into a ring), then calls notify(). It never skips the
+///  - A producer publishes first (release store into a ring), then calls notify(). It never skips
+///  the
 ///    exchange because of an earlier plain load: that load may pass the publishing store.
 ///  - The owner parks only by compare-and-swap from `running`; a `notified` that arrived since the
-///    last scan makes that fail, and the owner scans again. No re-check after `parked` is needed: the
-///    word carries the whole handshake, so no stand-alone fence is either.
+///    last scan makes that fail, and the owner scans again. No re-check after `parked` is needed:
+///    the word carries the whole handshake, so no stand-alone fence is either.
 ///
 /// Model: doc/model/park.pml and test/model. Mutants of the orders below must be found there.
 
@@ -31,8 +32,8 @@ class parking_word {
   explicit parking_word(state initial = running) noexcept : word_(initial) {}
 
   /// Producer, after publishing: true when the owner was parked and the caller must wake it.
-  /// acq_rel: release hands the published entries to the owner that reads `notified`; acquire orders
-  /// the wake-up after the owner's announcement. Relaxed loses a wake-up (mutant 1).
+  /// acq_rel: release hands the published entries to the owner that reads `notified`; acquire
+  /// orders the wake-up after the owner's announcement. Relaxed loses a wake-up (mutant 1).
   [[nodiscard]] bool notify() noexcept {
     return word_.exchange(notified, std::memory_order_acq_rel) == parked;
   }

@@ -21,7 +21,8 @@
 ///  - Until it is admitted: the issuing thread, then the holder of the gate's combiner.
 ///  - From the moment its worker has claimed it until it comes back on the return ring it is the
 ///    worker's, except `flags`, which any thread may change, and the constant fields.
-///  - After the pointer was handed on (note, mailbox, return ring, delivery) nothing of it is touched.
+///  - After the pointer was handed on (note, mailbox, return ring, delivery) nothing of it is
+///  touched.
 
 namespace tokengate::detail {
 
@@ -41,18 +42,18 @@ struct token_extras {
   time_point deadline = time_point::max();
   time_point admit_until = time_point::max();
   std::uint64_t key = 0;
-  key_record* bound = nullptr;         ///< the live record of the key
+  key_record* bound = nullptr;  ///< the live record of the key
   note stop_note;
   token_base* owner = nullptr;
   std::size_t heap_index = not_in_heap;
-  std::uint64_t lead = 0;              ///< id of the token that issued this one, 0 for none
-  std::uint32_t near_core = no_core;   ///< where the lead ran
-  external_stop* external = nullptr;   ///< the caller's std::stop_token, if one was given
+  std::uint64_t lead = 0;             ///< id of the token that issued this one, 0 for none
+  std::uint32_t near_core = no_core;  ///< where the lead ran
+  external_stop* external = nullptr;  ///< the caller's std::stop_token, if one was given
   bool has_key = false;
-  bool granted = false;                ///< holds a place under its operation's max_concurrency
+  bool granted = false;  ///< holds a place under its operation's max_concurrency
   bool note_worked_off = false;
-  bool ask_later = false;        ///< its function is to be asked to stop once the note was worked off
-  bool held_for_note = false;          ///< ended, waits for its stop note before it may be freed
+  bool ask_later = false;      ///< its function is to be asked to stop once the note was worked off
+  bool held_for_note = false;  ///< ended, waits for its stop note before it may be freed
 
   static constexpr std::uint32_t no_core = std::numeric_limits<std::uint32_t>::max();
 };
@@ -100,9 +101,9 @@ struct token_base : list_hook<> {
   const token_ops* ops;
   operation_record* operation;
   token_extras* extras = nullptr;
-  std::uint64_t issued = 0;      ///< ticks
+  std::uint64_t issued = 0;  ///< ticks
   std::uint64_t id = 0;
-  tick_span dispatched = 0;      ///< after `issued`
+  tick_span dispatched = 0;  ///< after `issued`
   std::atomic<std::uint8_t> flags{0};
   std::uint8_t lane = 0;
   place where = place::outside;
@@ -115,8 +116,8 @@ struct token_base : list_hook<> {
       detail::slot* slot;
       tick_span started;  ///< after it was dispatched
       tick_span ran;
-    } flight;                 ///< while `where` is slot
-    error why;                ///< while it is ready, if its function did not run
+    } flight;   ///< while `where` is slot
+    error why;  ///< while it is ready, if its function did not run
   } way;
 
   [[nodiscard]] bool wants_stop() const noexcept {

@@ -9,10 +9,10 @@
 #include <utility>
 
 /// @file
-/// Boost 1.81 cannot `co_await` an operation of signature void(std::exception_ptr, T): its handler for
-/// that signature does not compile (mended in 1.82). For the operations of this library, and for that
-/// one release only, the await goes through the handler for one plain value, which is sound. See
-/// doc/decision/0001-await-on-boost-1.81.md.
+/// Boost 1.81 cannot `co_await` an operation of signature void(std::exception_ptr, T): its handler
+/// for that signature does not compile (mended in 1.82). For the operations of this library, and
+/// for that one release only, the await goes through the handler for one plain value, which is
+/// sound. See doc/decision/0001-await-on-boost-1.81.md.
 
 namespace tokengate::detail {
 
@@ -32,7 +32,7 @@ struct settled {
 namespace boost::asio::detail {
 
 template <typename T, typename Op, typename Executor>
-  requires std::derived_from<Op, tokengate::detail::awaitable_operation>
+requires std::derived_from<Op, tokengate::detail::awaitable_operation>
 class awaitable_async_op<void(std::exception_ptr, T), Op, Executor> {
   using settled = tokengate::detail::settled<T>;
   using plain_handler = awaitable_async_op_handler<void(settled), Executor>;

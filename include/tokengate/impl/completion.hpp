@@ -55,9 +55,15 @@ template <class R>
 using signature_of_t = typename signature_of<R>::type;
 
 template <class R>
-concept coroutine_result = requires { typename std::coroutine_traits<R>::promise_type; } ||
-                           requires(R& r) { r.await_ready(); } ||
-                           requires(R& r) { std::move(r).operator co_await(); };
+concept coroutine_result = requires {
+  typename std::coroutine_traits<R>::promise_type;
+}
+|| requires(R& r) {
+  r.await_ready();
+}
+|| requires(R& r) {
+  std::move(r).operator co_await();
+};
 
 template <class R>
 inline constexpr bool is_future = false;
@@ -67,10 +73,11 @@ inline constexpr bool is_future<std::future<R>> = true;
 /// Refuses what would come back before its work is done.
 template <class R>
 constexpr void check_result() {
-  static_assert(!coroutine_result<R>,
-                "tokengate: this function is asynchronous (it returns a coroutine or an awaitable). "
-                "A token runs a plain synchronous function to its end on a worker; co_spawn a "
-                "coroutine on its own loop instead, and issue tokens from inside it.");
+  static_assert(
+      !coroutine_result<R>,
+      "tokengate: this function is asynchronous (it returns a coroutine or an awaitable). "
+      "A token runs a plain synchronous function to its end on a worker; co_spawn a "
+      "coroutine on its own loop instead, and issue tokens from inside it.");
   static_assert(!is_future<R>,
                 "tokengate: this function returns a std::future, so its work would go on after the "
                 "token has ended. Return the value itself.");
@@ -83,9 +90,8 @@ constexpr void check_result() {
 template <class F>
 struct once {
   static constexpr bool takes_stop = !std::invocable<F>;
-  using raw_result =
-      typename std::conditional_t<takes_stop, std::invoke_result<F, std::stop_token>,
-                                  std::invoke_result<F>>::type;
+  using raw_result = typename std::conditional_t<takes_stop, std::invoke_result<F, std::stop_token>,
+                                                 std::invoke_result<F>>::type;
 
   F function;
 
@@ -96,8 +102,7 @@ struct once {
 };
 
 template <class F>
-concept token_function =
-    std::move_constructible<std::decay_t<F>> &&
+concept token_function = std::move_constructible<std::decay_t<F>> &&
     (std::invocable<std::decay_t<F>> || std::invocable<std::decay_t<F>, std::stop_token>);
 
 template <class Bound>

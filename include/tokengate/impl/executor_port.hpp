@@ -1,6 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/defer.hpp>
 #include <boost/asio/execution/context.hpp>
@@ -11,6 +12,7 @@
 #include <boost/asio/query.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <cstddef>
 #include <memory>
 #include <optional>
 
@@ -27,16 +29,58 @@ class drain_target {
 
  protected:
   ~drain_target() = default;
+
+ private:
+  template <class T>
+  friend struct turn_allocator;
+
+  static constexpr std::size_t reserve_size = 256;
+  std::atomic<bool> reserve_taken_{false};
+  alignas(block_alignment) std::byte reserve_[reserve_size];
 };
 
+/// Memory for a posted turn: the target's own, so that a wake-up cannot fail for want of memory and
+/// leave results lying. Where that is taken, as for a second turn at a time, from the pool.
+template <class T>
+struct turn_allocator {
+  using value_type = T;
+
+  explicit turn_allocator(drain_target& of) noexcept : of(&of) {}
+  template <class U>
+  turn_allocator(turn_allocator<U> const& other) noexcept : of(other.of) {}
+
+  [[nodiscard]] T* allocate(std::size_t n) {
+    static_assert(alignof(T) <= block_alignment);
+    // acquire: pairs with the release of whoever gave it back, maybe on another thread.
+    if (n * sizeof(T) <= drain_target::reserve_size &&
+        !of->reserve_taken_.exchange(true, std::memory_order_acquire))
+      return static_cast<T*>(static_cast<void*>(of->reserve_));
+    return block_allocator<T>{}.allocate(n);
+  }
+  void deallocate(T* memory, std::size_t n) noexcept {
+    if (static_cast<void*>(memory) == of->reserve_)
+      of->reserve_taken_.store(false, std::memory_order_release);
+    else
+      block_allocator<T>{}.deallocate(memory, n);
+  }
+
+  template <class U>
+  bool operator==(turn_allocator<U> const& other) const noexcept {
+    return of == other.of;
+  }
+
+  drain_target* of;
+};
+
+/// Asio frees the memory of a turn before it calls or destroys it, so the target is still there.
 struct drain_turn {
-  using allocator_type = block_allocator<void>;
+  using allocator_type = turn_allocator<void>;
 
   std::shared_ptr<drain_target> target;
   std::uint64_t posted_at;
   bool continued;
 
-  [[nodiscard]] allocator_type get_allocator() const noexcept { return {}; }
+  [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type(*target); }
   void operator()() { target->drain(continued, posted_at); }
 };
 
@@ -72,8 +116,8 @@ class typed_executor_port final : public executor_port {
   }
 
  private:
-  using tracked = std::decay_t<decltype(asio::prefer(
-      std::declval<Executor const&>(), asio::execution::outstanding_work.tracked))>;
+  using tracked = std::decay_t<decltype(asio::prefer(std::declval<Executor const&>(),
+                                                     asio::execution::outstanding_work.tracked))>;
   Executor executor_;
   std::optional<tracked> work_;
 };

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <atomic>
-#include <cassert>
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
+#include <cassert>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -25,13 +25,14 @@ void check_may_block();
 /// The one place between a token and its flow variable.
 ///
 /// Invariant: word_ decides who touches result and waiter. `empty` and `waited_for`: the setter may
-/// write the result and is the only one to. `ready`: the result belongs to the flow variable. Whoever
-/// takes word_ out of `waited_for` (setter, cancellation) owns the waiter.
+/// write the result and is the only one to. `ready`: the result belongs to the flow variable.
+/// Whoever takes word_ out of `waited_for` (setter, cancellation) owns the waiter.
 template <class R>
 class flow_state : public std::enable_shared_from_this<flow_state<R>> {
  public:
-  using value = typename std::conditional_t<std::is_void_v<R>, std::type_identity<std::monostate>,
-                                            value_of<std::conditional_t<std::is_void_v<R>, int, R>>>::type;
+  using value =
+      typename std::conditional_t<std::is_void_v<R>, std::type_identity<std::monostate>,
+                                  value_of<std::conditional_t<std::is_void_v<R>, int, R>>>::type;
   using handler = asio::any_completion_handler<signature_of_t<R>>;
 
   explicit flow_state(std::shared_ptr<gate_core> gate) : gate_(std::move(gate)) {}
@@ -84,7 +85,8 @@ class flow_state : public std::enable_shared_from_this<flow_state<R>> {
     if (!word_.compare_exchange_strong(expected, blocked, std::memory_order_acq_rel))
       return expected == ready ? true : throw boost::system::system_error(error::would_deadlock);
     auto const limited = timeout != wait_forever;
-    auto const until = std::chrono::steady_clock::now() + (limited ? timeout : std::chrono::nanoseconds{});
+    auto const until =
+        std::chrono::steady_clock::now() + (limited ? timeout : std::chrono::nanoseconds{});
     while (word_.load(std::memory_order_acquire) == blocked) {
       auto const left = limited ? until - std::chrono::steady_clock::now() : wait_forever;
       if (left.count() <= 0) break;
@@ -105,7 +107,8 @@ class flow_state : public std::enable_shared_from_this<flow_state<R>> {
     };
     // Not assigned: in Boost 1.81 the move assignment of any_completion_handler calls itself.
     handler(std::forward<Handler>(incoming)).swap(waiter_);
-    // Not that of `incoming`: the type-erased handler has put its own filter there, and refers to it.
+    // Not that of `incoming`: the type-erased handler has put its own filter there, and refers to
+    // it.
     auto slot = asio::get_associated_cancellation_slot(waiter_);
     if (slot.is_connected())
       slot.assign([weak = this->weak_from_this()](asio::cancellation_type type) {

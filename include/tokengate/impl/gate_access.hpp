@@ -9,7 +9,8 @@
 #include "tokengate/token_options.hpp"
 
 /// @file
-/// What the templates of the library need of a gate. The gate itself is compiled, see src/gate_core.hpp.
+/// What the templates of the library need of a gate. The gate itself is compiled, see
+/// src/gate_core.hpp.
 
 namespace tokengate::detail {
 
@@ -18,7 +19,8 @@ class gate_core;
 /// Hands a token over. Nothing of it may be touched afterwards. Any thread.
 void issue(gate_core& gate, token_base& token) noexcept;
 
-/// As issue(), but a token that is refused at once is given back: false, and it is the caller's to end.
+/// As issue(), but a token that is refused at once is given back: false, and it is the caller's to
+/// end.
 [[nodiscard]] bool issue_or_refuse(gate_core& gate, token_base& token) noexcept;
 /// Takes such a token out of the books, once it is on its way to its handler.
 void end_refused(gate_core& gate) noexcept;
@@ -26,8 +28,8 @@ void end_refused(gate_core& gate) noexcept;
 /// The operation that options stand for: the gate's own for their weight when they name none.
 [[nodiscard]] operation_record& operation_for(gate_core& gate, token_options const& options);
 
-/// Any thread that knows the token to be alive. `running_too`: a function that has started is asked to
-/// stop; otherwise only a token that has not started is withdrawn.
+/// Any thread that knows the token to be alive. `running_too`: a function that has started is asked
+/// to stop; otherwise only a token that has not started is withdrawn.
 void request_stop(gate_core& gate, token_base& token, bool running_too) noexcept;
 
 [[nodiscard]] asio::any_io_executor const& executor_of(gate_core& gate) noexcept;

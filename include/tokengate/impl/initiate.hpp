@@ -12,8 +12,11 @@ namespace tokengate::detail {
 /// What applies to one call, beside its operation.
 struct terms {
   explicit terms(token_options const& from = {}) noexcept
-      : deadline(from.deadline), admit_within(from.admit_within), policy(from.admission),
-        lane(from.weight), limited(from.max_concurrency != 0) {}
+      : deadline(from.deadline),
+        admit_within(from.admit_within),
+        policy(from.admission),
+        lane(from.weight),
+        limited(from.max_concurrency != 0) {}
 
   std::chrono::nanoseconds deadline;
   std::chrono::nanoseconds admit_within;
@@ -25,16 +28,16 @@ struct terms {
   bool limited;  ///< the operation has a max_concurrency
 };
 
-/// Stops a token through the cancellation slot of its handler. On the handler's executor, so the token
-/// is there: its slot is cleared before it goes.
+/// Stops a token through the cancellation slot of its handler. On the handler's executor, so the
+/// token is there: its slot is cleared before it goes.
 struct slot_stop {
   gate_core* gate;
   token_base* token;
   void operator()(asio::cancellation_type type) const noexcept {
     using asio::cancellation_type;
     if (type == cancellation_type::none) return;
-    bool const running_too =
-        (type & (cancellation_type::terminal | cancellation_type::partial)) != cancellation_type::none;
+    bool const running_too = (type & (cancellation_type::terminal | cancellation_type::partial)) !=
+                             cancellation_type::none;
     request_stop(*gate, *token, running_too);
   }
 };
@@ -66,12 +69,14 @@ void start(gate_core& gate, operation_record& operation, terms const& with, Boun
            Handler&& handler) {
   using node = token_node<std::decay_t<Bound>, std::decay_t<Handler>>;
   node* token = node::create(gate, operation, std::move(bound), std::forward<Handler>(handler));
+  auto slot = asio::get_associated_cancellation_slot(token->handler());
+  bool const cancellable = slot.is_connected();
   try {
-    auto slot = asio::get_associated_cancellation_slot(token->handler());
-    bool const cancellable = slot.is_connected();
-    set_terms(gate, *token, with, cancellable);
+    // Before the caller's stop token is asked, which may leave a note of the token at once.
     if (cancellable) slot.template emplace<slot_stop>(slot_stop{&gate, token});
+    set_terms(gate, *token, with, cancellable);
   } catch (...) {
+    if (cancellable) slot.clear();
     node::destroy(token);
     throw;
   }

@@ -78,8 +78,8 @@ class foreign_work {
 template <class Handler>
 class foreign_work<Handler, true> {
   using executor = asio::associated_executor_t<Handler, asio::any_io_executor>;
-  using tracked = std::decay_t<decltype(asio::prefer(
-      std::declval<executor const&>(), asio::execution::outstanding_work.tracked))>;
+  using tracked = std::decay_t<decltype(asio::prefer(std::declval<executor const&>(),
+                                                     asio::execution::outstanding_work.tracked))>;
 
  public:
   void start(Handler const& handler, gate_core& gate) {
@@ -113,9 +113,8 @@ class token_node final : public token_base {
     work.start(handler, gate);
     auto place = traits::allocate(memory, 1);
     try {
-      return ::new (static_cast<void*>(std::to_address(place)))
-          token_node(operation, std::move(bound), std::forward<Incoming>(handler), std::move(work),
-                     memory);
+      return ::new (static_cast<void*>(std::to_address(place))) token_node(
+          operation, std::move(bound), std::forward<Incoming>(handler), std::move(work), memory);
     } catch (...) {
       traits::deallocate(memory, place, 1);
       throw;
@@ -125,9 +124,9 @@ class token_node final : public token_base {
   [[nodiscard]] Handler& handler() noexcept { return handler_; }
 
 #if BOOST_VERSION >= 108200
-  static constexpr bool has_immediate_executor = !std::same_as<
-      asio::associated_immediate_executor_t<Handler, asio::any_io_executor>,
-      asio::associated_immediate_executor_t<no_executor, asio::any_io_executor>>;
+  static constexpr bool has_immediate_executor =
+      !std::same_as<asio::associated_immediate_executor_t<Handler, asio::any_io_executor>,
+                    asio::associated_immediate_executor_t<no_executor, asio::any_io_executor>>;
 
   /// Ends a token that was refused at once, on the immediate executor of its handler.
   static void refuse(gate_core& gate, token_node* self) {
@@ -220,8 +219,7 @@ class token_node final : public token_base {
   }
 
   static void stop_function(token_base& base) noexcept {
-    if constexpr (Bound::takes_stop)
-      static_cast<token_node&>(base).stop_.source.request_stop();
+    if constexpr (Bound::takes_stop) static_cast<token_node&>(base).stop_.source.request_stop();
   }
 
   static void abandon_handler(token_base& base) noexcept {
@@ -255,9 +253,8 @@ class token_node final : public token_base {
   };
   struct without_stop {};
 
-  static constexpr token_ops operations{&run_function, &end_token,
-                                        Bound::takes_stop ? &stop_function : nullptr,
-                                        &abandon_handler};
+  static constexpr token_ops operations{
+      &run_function, &end_token, Bound::takes_stop ? &stop_function : nullptr, &abandon_handler};
 
   [[no_unique_address]] allocator memory_;
   Bound bound_;

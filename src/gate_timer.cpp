@@ -1,0 +1,40 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <boost/asio/error.hpp>
+
+#include "gate_core.hpp"
+
+namespace tokengate::detail {
+
+/// One timer for all deadlines, set only for tokens that wait. Inside the combiner.
+void gate_core::set_timer() noexcept {
+  auto const next = dispatcher_.next_expiry();
+  if (next >= timer_at_ || !timer_) return;
+  timer_at_ = dispatcher::time_point::max();  // setting it anew cancels the old wait first
+  try {
+    timer_->expires_at(next);
+    timer_->async_wait([self = weak_from_this()](boost::system::error_code failed) {
+      if (failed == asio::error::operation_aborted) return;
+      if (auto gate = self.lock()) static_cast<gate_core&>(*gate).on_timer();
+    });
+    timer_at_ = next;
+  } catch (...) {
+    // Without memory for the timer a deadline is noticed at dispatch and at pick-up.
+  }
+}
+
+/// Nothing is out that has a deadline: a timer that runs on would keep run() from returning.
+void gate_core::rest_timer() noexcept {
+  if (timer_at_ == dispatcher::time_point::max() || !timer_) return;
+  if (dispatcher_.held() != 0 || dispatcher_.next_expiry() != dispatcher::time_point::max()) return;
+  timer_at_ = dispatcher::time_point::max();
+  timer_->cancel();
+}
+
+void gate_core::on_timer() noexcept {
+  enter();
+  timer_at_ = dispatcher::time_point::max();
+  dispatcher_.expire(std::chrono::steady_clock::now());
+  leave();
+}
+
+}  // namespace tokengate::detail
