@@ -135,11 +135,13 @@ lane_link* dispatcher::route(lane_state& lane, std::uint32_t near) noexcept {
   for (lane_link* candidate : lane.links) {
     if (!candidate->has_credit()) continue;
     auto const core = static_cast<std::uint32_t>(candidate->shared().core);
-    if (core == near && candidate->in_flight() < 2) return candidate;
     std::uint32_t cost = candidate->in_flight() * 16;
     if (cost >= best_cost) continue;
-    if (core_load_[core] > candidate->in_flight()) cost += 8;
-    if (core == avoid_) cost += 4;
+    if (core != near) {
+      if (near != token_extras::no_core) cost += 1;
+      if (core_load_[core] > candidate->in_flight()) cost += 8;
+      if (core == avoid_) cost += 4;
+    }
     if (candidate->worker().looks_parked()) cost += 2;
     if (cost < best_cost) {
       best = candidate;

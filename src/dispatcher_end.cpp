@@ -36,7 +36,9 @@ void dispatcher::balance(std::uint64_t now) noexcept {
     for (lane_link* idle : lane.links) {
       if (idle->in_flight() != 0 || !idle->alive()) continue;
       for (lane_link* stuck : lane.links) {
-        if (stuck->in_flight() < 2 || lane.estimate.mean() < hand_over_) continue;
+        if (stuck->in_flight() < 2) continue;
+        // Functions are long, or one is that was not expected to be.
+        if (lane.estimate.mean() < hand_over_ && stuck->oldest_age(now) < hand_over_) continue;
         token_base* moved = nullptr;
         stuck->for_each_out([&](slot& place) {
           bool const keyed = place.held->extras != nullptr && place.held->extras->bound != nullptr;
@@ -255,23 +257,23 @@ void dispatcher::bury(lane_link& dead, std::uint64_t now) noexcept {
   withdraw_all(token_state::cancelled, error::stopped);
 }
 
+token_base* dispatcher::any_waiting() noexcept {
+  for (lane_state& lane : lanes_)
+    if (token_base* token = lane.backlog.front()) return token;
+  for (operation_record* operation : operations_)
+    if (token_base* token = operation->limited.front()) return token;
+  for (auto& [key, record] : keys_)
+    if (token_base* token = record.followers.front()) return token;
+  for (auto& link : links_)
+    if (token_base* token = link->pinned.front()) return token;
+  return nullptr;
+}
+
 void dispatcher::withdraw_all(token_state outcome, error why) noexcept {
   for (lane_state& lane : lanes_)
     while (token_base* token = lane.room.front()) end_unstarted(*token, outcome, why);
-  for (;;) {
-    // Ending one may move others into a backlog, hence in rounds until all lists are empty.
-    token_base* token = nullptr;
-    for (lane_state& lane : lanes_)
-      if (token == nullptr) token = lane.backlog.front();
-    for (operation_record* operation : operations_)
-      if (token == nullptr) token = operation->limited.front();
-    for (auto& [key, record] : keys_)
-      if (token == nullptr) token = record.followers.front();
-    for (auto& link : links_)
-      if (token == nullptr) token = link->pinned.front();
-    if (token == nullptr) break;
-    end_unstarted(*token, outcome, why);
-  }
+  // Ending one may move others into a backlog, hence the search until all lists are empty.
+  while (token_base* token = any_waiting()) end_unstarted(*token, outcome, why);
   for (auto& link : links_)
     link->for_each_out([&](slot& place) {
       token_base& token = *place.held;

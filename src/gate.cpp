@@ -28,7 +28,7 @@ gate::executor_type gate::get_executor() const noexcept {
 }
 
 operation gate::define(token_options const& options) {
-  return {core_, detail::operation_for(*core_, options)};
+  return {core_, detail::operation_for(*core_, options), options};
 }
 
 void gate::start_drain(std::shared_ptr<detail::gate_core> const& core,
@@ -53,6 +53,12 @@ std::vector<live_token> gate::tokens() const {
   return core_->tokens();
 }
 
+operation::operation(std::shared_ptr<detail::gate_core> gate, detail::operation_record& record,
+                     token_options const& options) noexcept
+    : gate_(std::move(gate)), record_(&record), options_(options) {
+  options_.operation = record.name;  // the caller's text may go
+}
+
 std::string_view operation::name() const noexcept {
   return record_->name;
 }
@@ -60,7 +66,7 @@ tokengate::weight operation::weight() const noexcept {
   return record_->options.weight;
 }
 token_options const& operation::options() const noexcept {
-  return record_->options;
+  return options_;
 }
 
 namespace this_token {

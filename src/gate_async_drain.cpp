@@ -22,6 +22,7 @@ struct gate_core::drain_waiter {
   asio::steady_timer timer;
   asio::any_completion_handler<void(drain_report)> handler;
   asio::any_completion_executor work;  ///< keeps the handler's own context at work
+  bool drained = false;                ///< under waiters_mutex_: nothing was out for a moment
 };
 
 void gate_core::async_drain(std::chrono::nanoseconds deadline,
@@ -33,42 +34,57 @@ void gate_core::async_drain(std::chrono::nanoseconds deadline,
     waiter->timer.expires_at(asio::steady_timer::time_point::max());
   else
     waiter->timer.expires_after(deadline);
+  if (slot.is_connected())
+    slot.assign([self = shared_from_this(), weak = std::weak_ptr(waiter)](asio::cancellation_type) {
+      auto waiting = weak.lock();
+      // A timer is not for two threads at a time.
+      std::lock_guard hold(self->waiters_mutex_);
+      if (waiting) waiting->timer.cancel();
+    });
   {
     std::lock_guard hold(waiters_mutex_);
     waiters_.push_back(waiter);
     // Under the lock: rest() may be looking for waiters on another thread.
     try {
       waiter->timer.async_wait([self = shared_from_this(), waiter](boost::system::error_code) {
-        {
-          std::lock_guard hold(self->waiters_mutex_);
-          std::erase(self->waiters_, waiter);
-        }
-        auto slot = asio::get_associated_cancellation_slot(waiter->handler);
-        if (slot.is_connected()) slot.clear();
-        drain_report report;
-        report.stuck = self->tokens();
-        report.drained = self->work_word_.load(std::memory_order_acquire) < one_token;
-        if (!report.drained) self->log_stuck(report);
-        auto to = asio::get_associated_executor(waiter->handler, self->executor_);
-        asio::dispatch(to, [waiter, report = std::move(report)]() mutable {
-          std::move(waiter->handler)(std::move(report));
-        });
+        self->end_wait(waiter);
       });
     } catch (...) {
       waiters_.pop_back();
+      if (slot.is_connected()) slot.clear();
       throw;
     }
   }
-  if (slot.is_connected())
-    slot.assign([weak = std::weak_ptr(waiter)](asio::cancellation_type) {
-      if (auto waiting = weak.lock()) waiting->timer.cancel();
-    });
   if (work_word_.load(std::memory_order_acquire) < one_token) release_waiters();
+}
+
+/// On the gate's executor: drained, given up, or the deadline has passed.
+void gate_core::end_wait(std::shared_ptr<drain_waiter> const& waiter) {
+  drain_report report;
+  {
+    std::lock_guard hold(waiters_mutex_);
+    std::erase(waiters_, waiter);
+    report.drained = waiter->drained;
+  }
+  if (!report.drained) {
+    report.stuck = tokens();
+    report.drained = work_word_.load(std::memory_order_acquire) < one_token;
+    if (!report.drained) log_stuck(report);
+  }
+  auto to = asio::get_associated_executor(waiter->handler, executor_);
+  asio::dispatch(to, [waiter, report = std::move(report)]() mutable {
+    if (auto slot = asio::get_associated_cancellation_slot(waiter->handler); slot.is_connected())
+      slot.clear();
+    std::move(waiter->handler)(std::move(report));
+  });
 }
 
 void gate_core::release_waiters() noexcept {
   std::lock_guard hold(waiters_mutex_);
-  for (auto& waiter : waiters_) waiter->timer.cancel();
+  for (auto& waiter : waiters_) {
+    waiter->drained = true;
+    waiter->timer.cancel();
+  }
 }
 
 }  // namespace tokengate::detail

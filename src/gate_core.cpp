@@ -18,6 +18,12 @@ constexpr std::chrono::nanoseconds brief = std::chrono::microseconds(1);
 /// A hot drain polls this long within one turn before the sockets get theirs.
 constexpr std::chrono::nanoseconds poll_within_turn = std::chrono::nanoseconds(1500);
 
+gate_options checked(gate_options options) noexcept {
+  options.backlog = std::max<std::size_t>(options.backlog, 1);
+  options.drain_budget = std::max(options.drain_budget, 1u);
+  return options;
+}
+
 }  // namespace
 
 gate_core::delivery& gate_core::delivery_here() noexcept {
@@ -30,13 +36,13 @@ gate_core::gate_core(asio::any_io_executor executor, std::unique_ptr<executor_po
     : executor_(std::move(executor)),
       port_(std::move(port)),
       pool_(std::move(pool)),
-      options_(options),
+      options_(checked(options)),
       poll_ticks_(tick_clock::to_ticks(poll_within_turn)),
       drain_ticks_(tick_clock::to_ticks(options.drain_time)),
       publish_after_(tick_clock::to_ticks(std::chrono::microseconds(1))),
       hot_limit_(tick_clock::to_ticks(options.hot_limit)),
       hot_base_(tick_clock::to_ticks(std::chrono::microseconds(30))),
-      dispatcher_({std::max<std::size_t>(options.backlog, 1), options.waiting}),
+      dispatcher_({options_.backlog, options_.waiting}),
       timer_(std::in_place, executor_) {
   dispatcher_.set_hand_over(static_cast<std::uint32_t>(tick_clock::to_ticks(hand_over)));
   dispatcher_.set_brief(static_cast<std::uint32_t>(tick_clock::to_ticks(brief)));
@@ -61,7 +67,8 @@ void gate_core::attach() {
     leave();
     throw;
   }
-  // A pool that was stopped before has no worker left to say so.
+  // A pool that is stopped from now on knows this gate and says so.
+  if (pool_->stopped()) dispatcher_.close(error::stopped);
   bury_dead_links(tick_clock::now());
   leave();
 }

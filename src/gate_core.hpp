@@ -133,13 +133,14 @@ class gate_core final : public return_bell,
   // gate_life.cpp
   void withdraw_and_stop(error why) noexcept;
   void wait_for_running() noexcept;
-  void let_go_of_loop() noexcept;
   void release_executors() noexcept;
   void bury_dead_links(std::uint64_t now) noexcept;
   void detach_when_idle() noexcept;
   void destroy_ready() noexcept;
   void reap() noexcept;
   void release_waiters() noexcept;
+  struct drain_waiter;
+  void end_wait(std::shared_ptr<drain_waiter> const& waiter);
 
   // gate_view.cpp
   void note_overload() noexcept;
@@ -170,6 +171,7 @@ class gate_core final : public return_bell,
   bool hot_ = false;
   std::uint64_t hot_until_ = 0;
   std::uint64_t turns_ = 0;
+  std::size_t first_link_ = 0;
   std::optional<asio::steady_timer> timer_;
   dispatcher::time_point timer_at_ = dispatcher::time_point::max();
   bool overloaded_ = false;
@@ -191,7 +193,6 @@ class gate_core final : public return_bell,
   bool alive_for_work_ = true;
 
   // -- async_drain --
-  struct drain_waiter;
   std::mutex waiters_mutex_;
   std::vector<std::shared_ptr<drain_waiter>> waiters_;
 };

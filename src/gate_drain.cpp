@@ -86,20 +86,23 @@ void gate_core::drain(bool continued, std::uint64_t posted_at) {
   while (!again && !parking.try_park()) again = anything_returned();
   rest_timer();
   detach_when_idle();
-  bool const closing = closing_;
   leave();
 
   // Before the handlers run: if one throws, or takes long, the rest is not stuck behind it.
   if (again) continue_drain(more);
   if (!batch.empty()) deliver(batch);
   if (work_word_.load(std::memory_order_relaxed) == tracked) rest();
-  if (closing && !again) let_go_of_loop();
 }
 
 /// Takes what came back, about `budget` of it.
 std::size_t gate_core::collect(std::size_t budget, std::uint64_t now) noexcept {
   std::size_t taken = 0;
-  for (auto& from : dispatcher_.links()) {
+  // From another core each time, or the first ones could use up the budget of every turn; on each
+  // core the light lane first.
+  auto& links = dispatcher_.links();
+  first_link_ = links.empty() ? 0 : (first_link_ + lane_count) % links.size();
+  for (std::size_t i = 0; i != links.size() && taken < budget; ++i) {
+    auto& from = links[(first_link_ + i) % links.size()];
     if (from->in_flight() == 0) continue;
     auto one = [&](slot* place) {
       ++taken;
@@ -113,7 +116,6 @@ std::size_t gate_core::collect(std::size_t budget, std::uint64_t now) noexcept {
     } else {
       for (slot* place = nullptr; taken < budget && returns.pop(place);) one(place);
     }
-    if (taken >= budget) break;
   }
   return taken;
 }

@@ -46,29 +46,16 @@ void gate_core::gate_gone() noexcept {
   enter();
   closing_ = true;
   detach_when_idle();
-  bool const idle = parking.looks_parked();
   leave();
-  if (idle) let_go_of_loop();
 }
 
-/// With no token out and no drain posted, nothing of the loop is needed any more. It is let go here
-/// and not in the destructor, which may run on a worker, some time after the io_context has gone.
-void gate_core::let_go_of_loop() noexcept {
-  if (work_word_.load(std::memory_order_acquire) >= one_token) return;
-  enter();
-  bool const over = closing_ && detached_;
-  if (over) timer_.reset();
-  leave();
-  if (over) release_executors();
-}
-
+/// Executors such as strands must not outlive their context.
 void gate_core::release_executors() noexcept {
   {
     std::lock_guard hold(work_mutex_);
     if (!std::exchange(alive_for_work_, false)) return;
     port_->finish_work();
   }
-  // Executors such as strands must not outlive their context.
   std::unique_ptr<executor_port> port;
   asio::any_io_executor executor;
   std::lock_guard hold(post_mutex_);
@@ -93,6 +80,13 @@ void gate_core::context_gone() noexcept {
   timer_.reset();
   leave();
   destroy_ready();
+  // What a worker that came back meanwhile is destroying. Tokens leave this count after their
+  // handlers.
+  auto const own = inside_token ? 2 * one_token : one_token;
+  for (timespec const pause{0, 100'000}; work_word_.load(std::memory_order_acquire) >= own;) {
+    destroy_ready();
+    ::nanosleep(&pause, nullptr);
+  }
   // The token inside whose function the io_context is being destroyed: its handler goes now, the
   // rest of it when the function has returned.
   if (inside_token) this_worker().running->ops->abandon(*this_worker().running);
@@ -106,12 +100,14 @@ void gate_core::context_gone() noexcept {
 
 /// A result came after the io_context had gone.
 void gate_core::reap() noexcept {
-  enter();
-  collect(~std::size_t{0}, tick_clock::now());
-  detach_when_idle();
-  leave();
-  destroy_ready();
-  park_drain();
+  do {
+    parking.unpark();
+    enter();
+    collect(~std::size_t{0}, tick_clock::now());
+    detach_when_idle();
+    leave();
+    destroy_ready();
+  } while (!parking.try_park());
 }
 
 void gate_core::destroy_ready() noexcept {

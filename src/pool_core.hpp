@@ -30,6 +30,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void detach(link& from) noexcept;
 
   [[nodiscard]] worker& at(std::size_t position) noexcept { return *workers_[position]; }
+  [[nodiscard]] bool stopped() const noexcept { return stopped_.load(); }
   [[nodiscard]] std::size_t size() const noexcept { return workers_.size(); }
   [[nodiscard]] std::size_t cores() const noexcept { return cores_.size(); }
   /// Cores of the process, whether the pool uses them or not.

@@ -26,11 +26,12 @@ class operation {
   friend class gate;
   template <class>
   friend class guarded;
-  operation(std::shared_ptr<detail::gate_core> gate, detail::operation_record& record) noexcept
-      : gate_(std::move(gate)), record_(&record) {}
+  operation(std::shared_ptr<detail::gate_core> gate, detail::operation_record& record,
+            token_options const& options) noexcept;
 
   std::shared_ptr<detail::gate_core> gate_;
-  detail::operation_record* record_;
+  detail::operation_record* record_;  ///< the books, shared by all of that name, weight and limit
+  token_options options_;             ///< as they were given for this one
 };
 
 }  // namespace tokengate

@@ -78,7 +78,7 @@ class dispatcher {
   template <class Wake>
   void flush_idle(Wake wake) noexcept {
     std::erase_if(dirty_, [&](lane_link* link) {
-      if (link->has_published()) return false;
+      if (link->looks_busy()) return false;
       if (link->flush()) wake(link->worker());
       return true;
     });
@@ -212,6 +212,7 @@ class dispatcher {
   void settle(token_base& token, token_state outcome, error why) noexcept;
   void stop_running(token_base& token) noexcept;
   void ask(token_base& token) noexcept;
+  [[nodiscard]] token_base* any_waiting() noexcept;
   void join_chain(std::uint64_t lead) noexcept;
   void leave_chain(std::uint64_t lead) noexcept;
   void end_unstarted(token_base& token, token_state outcome, error why) noexcept;

@@ -43,7 +43,11 @@ class lane_link {
   }
 
   [[nodiscard]] bool has_staged() const noexcept { return staged_count_ != 0; }
-  [[nodiscard]] bool has_published() const noexcept { return in_flight_ > staged_count_; }
+  /// Whether the worker seems to have something to do besides what is staged.
+  [[nodiscard]] bool looks_busy() const noexcept {
+    return in_flight_ > staged_count_ && shared_->returns.read_available() == 0 &&
+           !worker_->looks_parked();
+  }
 
   /// Publishes what is staged. True when the worker was parked and has to be woken.
   [[nodiscard]] bool flush() noexcept {
@@ -70,6 +74,16 @@ class lane_link {
   void for_each_out(Visitor visit) {
     for (std::uint64_t at = sent_ - in_flight_; at != sent_; ++at)
       if (slot& place = shared_->slots[at % link::capacity]; place.held != nullptr) visit(place);
+  }
+
+  /// Ticks since the oldest token that is out was dispatched; 0 when there is none.
+  [[nodiscard]] std::uint64_t oldest_age(std::uint64_t now) const noexcept {
+    for (std::uint64_t at = sent_ - in_flight_; at != sent_; ++at)
+      if (token_base const* token = shared_->slots[at % link::capacity].held) {
+        auto const since = token->issued + static_cast<std::uint64_t>(token->dispatched);
+        return now > since ? now - since : 0;
+      }
+    return 0;
   }
 
   /// A slot came back: its token, or null for a husk.

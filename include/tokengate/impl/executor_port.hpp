@@ -97,6 +97,30 @@ class executor_port {
   [[nodiscard]] virtual bool running_in_this_thread() const noexcept = 0;
 };
 
+/// Whether the calling thread runs the loop behind an executor. For a strand that is the loop of
+/// its inner executor: a handler beside the strand occupies the same thread. False where it cannot
+/// be told.
+template <class Executor>
+[[nodiscard]] bool runs_here(Executor const& executor) noexcept {
+  using io = asio::io_context::executor_type;
+  using pool = asio::thread_pool::executor_type;
+  if constexpr (std::is_same_v<Executor, asio::any_io_executor>) {
+    if (auto* found = executor.template target<io>()) return runs_here(*found);
+    if (auto* found = executor.template target<asio::strand<io>>()) return runs_here(*found);
+    if (auto* found = executor.template target<pool>()) return runs_here(*found);
+    if (auto* found = executor.template target<asio::strand<pool>>()) return runs_here(*found);
+    if (auto* found = executor.template target<asio::strand<asio::any_io_executor>>())
+      return runs_here(found->get_inner_executor());
+    return false;
+  } else if constexpr (requires { executor.get_inner_executor(); }) {
+    return runs_here(executor.get_inner_executor());
+  } else if constexpr (requires { executor.running_in_this_thread(); }) {
+    return executor.running_in_this_thread();
+  } else {
+    return false;
+  }
+}
+
 template <class Executor>
 class typed_executor_port final : public executor_port {
  public:
@@ -108,12 +132,7 @@ class typed_executor_port final : public executor_port {
     work_.emplace(asio::prefer(executor_, asio::execution::outstanding_work.tracked));
   }
   void finish_work() noexcept override { work_.reset(); }
-  bool running_in_this_thread() const noexcept override {
-    if constexpr (requires { executor_.running_in_this_thread(); })
-      return executor_.running_in_this_thread();
-    else
-      return false;
-  }
+  bool running_in_this_thread() const noexcept override { return runs_here(executor_); }
 
  private:
   using tracked = std::decay_t<decltype(asio::prefer(std::declval<Executor const&>(),
