@@ -115,20 +115,24 @@ class gate_core final : public return_bell,
   void post_drain(bool continued) noexcept;
   void continue_drain(bool for_others) noexcept;
   void park_drain() noexcept;
-  [[nodiscard]] std::uint64_t poll(std::uint64_t now) noexcept;
   std::size_t collect(std::size_t budget, std::uint64_t now) noexcept;
   void record(token_base& token, std::uint64_t now) noexcept;
+  void deliver(intrusive_list<token_base>& batch);
+  void publish_staged() noexcept;
+  void after_delivery(intrusive_list<token_base>& rest) noexcept;
+
+  // gate_hot.cpp
+  [[nodiscard]] std::uint64_t poll(std::uint64_t now) noexcept;
   [[nodiscard]] bool anything_returned() noexcept;
   [[nodiscard]] std::uint64_t hot_span(std::size_t lane) const noexcept;
   [[nodiscard]] std::uint64_t hot_span() const noexcept;
   [[nodiscard]] bool stay_hot(std::uint64_t now) noexcept;
   void set_hot(bool hot) noexcept;
+
+  // gate_timer.cpp
   void set_timer() noexcept;
   void rest_timer() noexcept;
   void on_timer() noexcept;
-  void deliver(intrusive_list<token_base>& batch);
-  void publish_staged() noexcept;
-  void after_delivery(intrusive_list<token_base>& rest) noexcept;
 
   // gate_life.cpp
   void withdraw_and_stop(error why) noexcept;
@@ -138,8 +142,10 @@ class gate_core final : public return_bell,
   void detach_when_idle() noexcept;
   void destroy_ready() noexcept;
   void reap() noexcept;
-  void release_waiters() noexcept;
+
+  // gate_async_drain.cpp
   struct drain_waiter;
+  void release_waiters() noexcept;
   void end_wait(std::shared_ptr<drain_waiter> const& waiter);
 
   // gate_view.cpp
