@@ -13,6 +13,9 @@ add_link_options(-fsanitize=${sanitizers})
 # g++ 12 with sanitizers takes every std::stop_source for uninitialised (libstdc++'s stop_token).
 add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 
+# Named points at which the stress tests shake the order of threads.
+add_compile_definitions(TOKENGATE_FAULT_POINTS)
+
 # A recycled block hides a use after free from AddressSanitizer, so every pool is switched off.
 if("address" IN_LIST TOKENGATE_SANITIZE)
   add_compile_definitions(

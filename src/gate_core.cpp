@@ -3,6 +3,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "tokengate/detail/fault_point.hpp"
 #include "tokengate/detail/tick_clock.hpp"
 #include "tokengate/logging.hpp"
 
@@ -110,6 +111,7 @@ void gate_core::request_stop(token_base& token, bool running_too) noexcept {
   // acq_rel: pairs with the one in dispatcher::settle; see claim.pml.
   auto const before = token.flags.fetch_or(wanted, std::memory_order_acq_rel);
   if ((before & token_base::ended) != 0) return;
+  TOKENGATE_FAULT_POINT("stop noted");
   bool const first = (before & token_base::stop_requested) == 0;
   if (running_too && first && token.ops->request_stop != nullptr) token.ops->request_stop(token);
   if ((before & token_base::stop_noted) == 0) leave_stop_note(token);
@@ -188,7 +190,9 @@ void gate_core::leave(std::uint64_t issued_at) noexcept {
     } else if (!start && parking.looks_parked() && wants_drain() && parking.claim()) {
       start = true;
     }
+    TOKENGATE_FAULT_POINT("before leaving the combiner");
   } while (!combiner_.try_leave());
+  TOKENGATE_FAULT_POINT("combiner left");
   to_wake.wake();
   if (start) post_drain(continued);
   if (!running.empty()) signal_stops(running);

@@ -2,6 +2,7 @@
 #include <sched.h>
 
 #include "gate_core.hpp"
+#include "tokengate/detail/fault_point.hpp"
 #include "tokengate/detail/tick_clock.hpp"
 
 // The drain: the budgeted batch in which finished tokens reach their handlers.
@@ -64,6 +65,7 @@ void gate_core::drain(bool continued, std::uint64_t posted_at) {
     if (here >= 0) dispatcher_.avoid_core(pool_->index_of_core(static_cast<unsigned>(here)));
   }
 
+  TOKENGATE_FAULT_POINT("drain before collecting");
   std::size_t const returned = collect(options_.drain_budget, now);
   if (returned != 0) {
     dispatcher_.pump(now);
@@ -88,6 +90,7 @@ void gate_core::drain(bool continued, std::uint64_t posted_at) {
   detach_when_idle();
   leave();
 
+  TOKENGATE_FAULT_POINT("drain decided");
   // Before the handlers run: if one throws, or takes long, the rest is not stuck behind it.
   if (again) continue_drain(more);
   if (!batch.empty()) deliver(batch);

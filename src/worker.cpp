@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "tokengate/detail/fault_point.hpp"
 #include "tokengate/detail/tick_clock.hpp"
 
 // The worker's loop: take from the mailboxes, run, give back; spin for a while, then park.
@@ -111,6 +112,7 @@ bool worker::serve(attached& from) {
   auto const turn_ends = begun + turn_;
   do {
     slot& place = *from.taken[from.next++];
+    TOKENGATE_FAULT_POINT("before claim");
     // acq_rel: see lane_link::pull_back. Null is a husk.
     if (token_base* token = place.claim.exchange(nullptr, std::memory_order_acq_rel)) {
       this_worker().from = from.to.get();
@@ -154,6 +156,7 @@ void worker::give_back(attached& to) noexcept {
   to.to->returns.push(to.finished.data(), to.finished_count);  // the ring holds all slots
   to.finished_count = 0;
   // After the push nothing of the tokens is touched any more.
+  TOKENGATE_FAULT_POINT("result published");
   if (to.to->bell->parking.notify()) to.to->bell->ring();
 }
 
@@ -191,9 +194,11 @@ bool worker::spin() noexcept {
 }
 
 void worker::park() noexcept {
+  TOKENGATE_FAULT_POINT("worker found nothing");
   if (!parking_.try_park()) return;
   state_.store(worker_state::parked, std::memory_order_relaxed);
   parks_.add();
+  TOKENGATE_FAULT_POINT("worker parked");
   auto const begun = tick_clock::now();
   if (!parking_.sleep(safety_net)) {
     // The announcement is one read-modify-write, so nothing can have been lost; look nevertheless.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/gate_fixture.hpp"
+#include "tokengate/detail/fault_point.hpp"
 
 // Real threads: more workers than cores, several issuing threads, a loop run by several threads,
 // everything that can happen to a token at random. Counted, not timed: TOKENGATE_STRESS scales the
@@ -65,6 +66,22 @@ struct books {
 void spin(unsigned rounds) {
   for (unsigned i = 0; i != rounds; ++i) std::atomic_signal_fence(std::memory_order_seq_cst);
 }
+
+#if defined(TOKENGATE_FAULT_POINTS)
+/// Shakes the threads at the library's named points: now and then another one goes first, and
+/// rarely this one stays behind for a while.
+void shake(char const*) noexcept {
+  static std::atomic<unsigned> threads{0};
+  thread_local std::minstd_rand random(1 + threads.fetch_add(1, std::memory_order_relaxed));
+  unsigned const drawn = random() % 256;
+  if (drawn < 16) std::this_thread::yield();
+  if (drawn == 255) spin(20'000);
+}
+bool const armed = [] {
+  detail::at_fault_points.store(&shake, std::memory_order_release);
+  return true;
+}();
+#endif
 
 /// One thread that issues. Keys are its own, so that their order is the order of its calls.
 void issue_many(gate& through, books& all, int count, unsigned seed, std::size_t first_key) {
