@@ -147,7 +147,6 @@ TEST_F(order_on_two_cores, key_survives_the_withdrawal_of_some_of_its_tokens) {
   std::mt19937 random(4);
   key_log log;
   std::map<std::uint64_t, std::vector<int>> issued;
-  std::mutex mutex;
   std::map<int, std::stop_source> stops;
   std::set<int> withdrawn;
   for (int i = 0; i != 1000; ++i) {
