@@ -157,7 +157,7 @@ void dispatcher::dispatch(token_base& token, lane_link& to, std::uint64_t now) n
   ++lane.in_flight;
   ++held_;
   if (core_load_[to.shared().core]++ == 0) ++busy_cores_;
-  token.dispatched = static_cast<tick_span>(tick_clock::elapsed(token.issued, now));
+  token.dispatched = span_of(token.issued, now);
   auto const& estimate = token.operation->estimate;
   bool const brief = estimate.known() && estimate.recent_peak() < brief_;
   // A function with a std::stop_token has to hear of its deadline while it runs; any other token is

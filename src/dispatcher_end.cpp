@@ -15,7 +15,7 @@ token_base* dispatcher::give_back(lane_link& from, slot& place) noexcept {
   token_base* token = from.take_back(place);
   if (token == nullptr) return nullptr;
   --held_;
-  auto const ran = static_cast<std::uint64_t>(token->way.flight.ran);
+  auto const ran = ticks_of(token->ran);
   if (token->outcome == token_state::created) {
     // The worker could not start it: it found the deadline passed, or it has ended itself.
     bool const expired = token->deadline() <= now_();
@@ -40,10 +40,9 @@ void dispatcher::balance(std::uint64_t now) noexcept {
         // Functions are long, or one is that was not expected to be.
         if (lane.estimate.mean() < hand_over_ && stuck->oldest_age(now) < hand_over_) continue;
         token_base* moved = nullptr;
-        stuck->for_each_out([&](slot& place) {
-          bool const keyed = place.held->extras != nullptr && place.held->extras->bound != nullptr;
-          token_base* token = place.held;
-          if (moved == nullptr && !keyed && pull_back(*stuck, place)) moved = token;
+        stuck->for_each_out([&](token_base& token, slot& place) {
+          bool const keyed = token.extras != nullptr && token.extras->bound != nullptr;
+          if (moved == nullptr && !keyed && pull_back(*stuck, place)) moved = &token;
         });
         if (moved == nullptr) continue;
         ++lane.waiting;
@@ -123,7 +122,7 @@ bool dispatcher::kill(std::uint64_t id) noexcept {
 }
 
 void dispatcher::stop_all_running() noexcept {
-  for (auto& link : links_) link->for_each_out([&](slot& place) { stop_running(*place.held); });
+  for (auto& link : links_) link->for_each_out([&](token_base& token, slot&) { stop_running(token); });
 }
 
 void dispatcher::join_chain(std::uint64_t lead) noexcept {
@@ -179,7 +178,7 @@ bool dispatcher::take_out(token_base& token) noexcept {
       key->bound->pinned.remove(token);
       break;
     case token_base::place::slot: {
-      slot& place = *token.way.flight.slot;
+      slot& place = *token.way.slot;
       for (lane_link* holder : lane.links)
         if (&place >= holder->shared().slots.data() &&
             &place < holder->shared().slots.data() + link::capacity)
@@ -275,8 +274,7 @@ void dispatcher::withdraw_all(token_state outcome, error why) noexcept {
   // Ending one may move others into a backlog, hence the search until all lists are empty.
   while (token_base* token = any_waiting()) end_unstarted(*token, outcome, why);
   for (auto& link : links_)
-    link->for_each_out([&](slot& place) {
-      token_base& token = *place.held;
+    link->for_each_out([&](token_base& token, slot& place) {
       if (pull_back(*link, place)) settle(token, outcome, why);
     });
 }

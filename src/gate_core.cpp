@@ -18,6 +18,10 @@ constexpr std::chrono::nanoseconds hand_over = std::chrono::microseconds(20);
 constexpr std::chrono::nanoseconds brief = std::chrono::microseconds(1);
 /// A hot drain polls this long within one turn before the sockets get theirs.
 constexpr std::chrono::nanoseconds poll_within_turn = std::chrono::nanoseconds(1500);
+/// As long as results keep coming, a turn goes on for about this.
+constexpr std::chrono::nanoseconds turn_time = std::chrono::microseconds(8);
+/// Tokens that a turn takes into the books at once.
+constexpr std::uint64_t reserve_work = 64;
 
 gate_options checked(gate_options options) noexcept {
   options.backlog = std::max<std::size_t>(options.backlog, 1);
@@ -39,6 +43,7 @@ gate_core::gate_core(asio::any_io_executor executor, std::unique_ptr<executor_po
       pool_(std::move(pool)),
       options_(checked(options)),
       poll_ticks_(tick_clock::to_ticks(poll_within_turn)),
+      turn_ticks_(tick_clock::to_ticks(turn_time)),
       drain_ticks_(tick_clock::to_ticks(options.drain_time)),
       publish_after_(tick_clock::to_ticks(std::chrono::microseconds(1))),
       hot_limit_(tick_clock::to_ticks(options.hot_limit)),
@@ -75,14 +80,28 @@ void gate_core::attach() {
 }
 
 void gate_core::issue(token_base& token) noexcept {
-  begin_work();
   auto const now = tick_clock::now();
   token.issued = now;
+  delivery& here = delivery_here();
+  bool const in_turn = here.gate == this;
+  if (in_turn) {
+    here.issued_at = now;
+    if (here.reserved == 0) begin_work(here.reserved = reserve_work);
+    --here.reserved;
+    if ((here.stageable >> token.lane & 1) != 0 && here.stage->push(token)) {
+      if (here.staged_since == 0) here.staged_since = now;
+      return;
+    }
+  } else {
+    begin_work();
+  }
   token.way.note.set(note::kind::issue, &token);
   if (!combiner_.enter_or_leave(token.way.note)) return;
+  admit_staged();
   dispatcher_.admit(token, now);
   hot_until_ = now + hot_span(token.lane);
-  leave(now);
+  if (in_turn && here.stage != nullptr) here.stageable = busy_lanes();
+  leave();
 }
 
 bool gate_core::issue_or_refuse(token_base& token) noexcept {
@@ -91,17 +110,17 @@ bool gate_core::issue_or_refuse(token_base& token) noexcept {
   token.issued = now;
   token.way.note.set(note::kind::issue, &token);
   if (!combiner_.enter_or_leave(token.way.note)) return true;
+  admit_staged();
   dispatcher_.admit(token, now);
   bool const refused = token.where == token_base::place::ready;
   if (refused) dispatcher_.ready().remove(token);
-  leave(now);
+  leave();
   return !refused;
 }
 
 void gate_core::end_refused() noexcept {
   finished_.fetch_add(1, std::memory_order_relaxed);
   end_work(1);
-  if (work_word_.load(std::memory_order_relaxed) == tracked) rest();
 }
 
 /// The token lives until its stop note has been worked off, so everything else comes before that.
@@ -121,6 +140,7 @@ void gate_core::leave_stop_note(token_base& token) noexcept {
   note& mine = token.extras->stop_note;
   mine.set(note::kind::stop, &token);
   if (!combiner_.enter_or_leave(mine)) return;
+  admit_staged();
   dispatcher_.stop(token);
   leave();
 }
@@ -128,9 +148,22 @@ void gate_core::leave_stop_note(token_base& token) noexcept {
 /// For what is not on the hot path: yields until the holder has left, which takes microseconds.
 void gate_core::enter() noexcept {
   while (!combiner_.try_enter()) std::this_thread::yield();
+  admit_staged();
 }
 
+/// Admits what handlers of this gate have issued in turns that are still going on.
+void gate_core::admit_staged() noexcept {
+  std::uint64_t now = 0;
+  stages_.consume([&](token_base& token) {
+    if (now == 0) now = tick_clock::now();
+    dispatcher_.admit(token, now);
+  });
+  if (now != 0) hot_until_ = now + hot_span();
+}
+
+/// What is staged was issued before any note that speaks of it was left, so it comes first.
 void gate_core::work_off(note* left) noexcept {
+  admit_staged();
   while (left != nullptr) {
     note* const next = left->next;  // the note may be gone once it is worked off
     auto* const token = static_cast<token_base*>(left->subject());
@@ -164,10 +197,8 @@ struct gate_core::wakes {
   }
 };
 
-/// Leaves the combiner, after working off what others left and publishing what was staged.
-/// `issued_at`: the caller has just issued. Inside a delivery of this gate, what goes to a busy
-/// worker then stays staged for a moment, see deliver().
-void gate_core::leave(std::uint64_t issued_at) noexcept {
+/// Leaves the combiner, after working off what others left and publishing what was dispatched.
+void gate_core::leave() noexcept {
   wakes to_wake;
   intrusive_list<token_base> running;
   bool start = false;
@@ -176,12 +207,7 @@ void gate_core::leave(std::uint64_t issued_at) noexcept {
     work_off(combiner_.take());
     if (dispatcher_.wants_pump()) [[unlikely]]
       dispatcher_.pump(tick_clock::now());
-    if (dispatcher_.has_staged()) {
-      if (issued_at != 0 && stage_for_batch(issued_at))
-        dispatcher_.flush_idle(std::ref(to_wake));
-      else
-        dispatcher_.flush(std::ref(to_wake));
-    }
+    if (dispatcher_.has_staged()) dispatcher_.flush(std::ref(to_wake));
     if (overloaded_ || dispatcher_.refused() != refused_seen_) note_overload();
     if (dispatcher_.watches()) set_timer();
     running.splice_back(dispatcher_.to_stop());
@@ -198,18 +224,6 @@ void gate_core::leave(std::uint64_t issued_at) noexcept {
   if (!running.empty()) signal_stops(running);
 }
 
-/// Whether what was just issued may wait for more: it may inside a delivery of this gate, for about
-/// a microsecond.
-bool gate_core::stage_for_batch(std::uint64_t now) noexcept {
-  delivery& here = delivery_here();
-  if (here.gate != this) return false;
-  here.issued_at = now;
-  if (here.staged_since == 0) here.staged_since = now;
-  if (now - here.staged_since < publish_after_) return true;
-  here.staged_since = 0;
-  return false;
-}
-
 bool gate_core::wants_drain() noexcept {
   return !dispatcher_.ready().empty() || (dispatcher_.held() != 0 && stay_hot(tick_clock::now()));
 }
@@ -223,16 +237,17 @@ void gate_core::signal_stops(intrusive_list<token_base>& running) noexcept {
   }
 }
 
-void gate_core::begin_work() noexcept {
-  if ((work_word_.fetch_add(one_token, std::memory_order_acq_rel) & tracked) != 0) return;
+void gate_core::begin_work(std::uint64_t tokens) noexcept {
+  if ((work_word_.fetch_add(tokens * one_token, std::memory_order_acq_rel) & tracked) != 0) return;
   std::lock_guard hold(work_mutex_);
   if ((work_word_.load(std::memory_order_relaxed) & tracked) != 0) return;
   if (alive_for_work_) port_->start_work();
   work_word_.fetch_or(tracked, std::memory_order_acq_rel);
 }
 
-void gate_core::end_work(std::size_t tokens) noexcept {
-  work_word_.fetch_sub(tokens * one_token, std::memory_order_acq_rel);
+void gate_core::end_work(std::uint64_t tokens) noexcept {
+  if (tokens != 0) work_word_.fetch_sub(tokens * one_token, std::memory_order_acq_rel);
+  if (work_word_.load(std::memory_order_relaxed) == tracked) rest();
 }
 
 /// Nothing is out: run() may return, async_drain() is done.

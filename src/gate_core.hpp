@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 
+#include "issue_stage.hpp"
 #include "pool_core.hpp"
 #include "tokengate/detail/combiner.hpp"
 #include "tokengate/detail/dispatcher.hpp"
@@ -83,32 +84,34 @@ class gate_core final : public return_bell,
   }
 
  private:
-  friend class batch_delivery;
-
+  class turn;
   struct wakes;
 
   // work_word_
   static constexpr std::uint64_t tracked = 1;
   static constexpr std::uint64_t one_token = 2;
 
-  /// What the calling thread is delivering.
+  /// The turn that the calling thread is in, if any.
   struct delivery {
     gate_core* gate = nullptr;
-    std::uint64_t staged_since = 0;  ///< ticks, 0 when nothing is staged
-    std::uint64_t issued_at = 0;     ///< the last stamp that was taken, so that it serves twice
+    issue_stage* stage = nullptr;
+    std::uint8_t stageable = 0;       ///< lanes, a bit each, whose tokens may wait in the stage
+    std::uint32_t reserved = 0;       ///< tokens that work_word_ counts ahead of their issue
+    std::uint64_t staged_since = 0;   ///< ticks, 0 when nothing is staged
+    std::uint64_t issued_at = 0;      ///< the last stamp that was taken, so that it serves twice
   };
   [[nodiscard]] static delivery& delivery_here() noexcept;
 
   // gate_core.cpp
   void enter() noexcept;
   void work_off(note* left) noexcept;
-  void leave(std::uint64_t issued_at = 0) noexcept;
+  void leave() noexcept;
+  void admit_staged() noexcept;
   void leave_stop_note(token_base& token) noexcept;
-  [[nodiscard]] bool stage_for_batch(std::uint64_t now) noexcept;
   [[nodiscard]] bool wants_drain() noexcept;
   void signal_stops(intrusive_list<token_base>& running) noexcept;
-  void begin_work() noexcept;
-  void end_work(std::size_t tokens) noexcept;
+  void begin_work(std::uint64_t tokens = 1) noexcept;
+  void end_work(std::uint64_t tokens) noexcept;
   void rest() noexcept;
 
   // gate_drain.cpp
@@ -116,10 +119,11 @@ class gate_core final : public return_bell,
   void continue_drain(bool for_others) noexcept;
   void park_drain() noexcept;
   std::size_t collect(std::size_t budget, std::uint64_t now) noexcept;
-  void record(token_base& token, std::uint64_t now) noexcept;
-  void deliver(intrusive_list<token_base>& batch);
+  void record_waits(token_base& token, std::uint64_t now, std::uint64_t times) noexcept;
+  [[nodiscard]] std::size_t collect_batch(intrusive_list<token_base>& batch, std::size_t budget,
+                                          std::uint64_t now) noexcept;
+  [[nodiscard]] std::uint8_t busy_lanes() const noexcept;
   void publish_staged() noexcept;
-  void after_delivery(intrusive_list<token_base>& rest) noexcept;
 
   // gate_hot.cpp
   [[nodiscard]] std::uint64_t poll(std::uint64_t now) noexcept;
@@ -158,6 +162,7 @@ class gate_core final : public return_bell,
   std::shared_ptr<pool_core> const pool_;
   gate_options const options_;
   std::uint64_t const poll_ticks_;
+  std::uint64_t const turn_ticks_;
   std::uint64_t const drain_ticks_;
   std::uint64_t const publish_after_;
   std::uint64_t const hot_limit_;
@@ -165,6 +170,7 @@ class gate_core final : public return_bell,
 
   alignas(cache_line) combiner<> combiner_;
   alignas(cache_line) std::atomic<std::uint64_t> work_word_{0};
+  issue_stages stages_;
 
   // -- combiner --
   alignas(cache_line) dispatcher dispatcher_;

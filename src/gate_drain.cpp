@@ -12,6 +12,16 @@ namespace {
 
 /// Turns between two looks at which core the loop runs on.
 constexpr std::uint64_t core_check = 16;
+/// Where many tokens come back together, the waits of one stand for those of so many.
+constexpr std::uint64_t sampling = 4;
+
+/// What a worker wrote comes from its core: asked for this many tokens ahead, and to be written,
+/// because the memory is about to be used again.
+constexpr std::size_t look_ahead = 4;
+void prefetch_returned(token_base const* token) noexcept {
+  __builtin_prefetch(token);
+  __builtin_prefetch(reinterpret_cast<char const*>(token) + cache_line, 1);
+}
 
 }  // namespace
 
@@ -52,21 +62,96 @@ void gate_core::park_drain() noexcept {
   } while (!parking.try_park());
 }
 
+/// One turn of the loop with this gate. Takes the tokens that its handlers issue into the books
+/// ahead, and the tokens that it ended out of them at the end.
+class gate_core::turn {
+ public:
+  explicit turn(gate_core& gate) noexcept : gate_(gate), outer_(delivery_here()) {
+    delivery_here() = {&gate};
+  }
+  ~turn() {
+    delivery& here = delivery_here();
+    if (issue_stage* stage = std::exchange(here.stage, nullptr)) {
+      if (here.staged_since != 0) gate_.publish_staged();
+      gate_.stages_.give_back(stage);
+    }
+    std::uint64_t const done = ended_ + here.reserved;
+    here = outer_;
+    if (done != 0) gate_.end_work(done);
+  }
+
+  /// Before the handlers of a batch run, inside the combiner.
+  void prepare(std::size_t handlers) noexcept {
+    delivery& here = delivery_here();
+    here.stageable = 0;
+    if (handlers < 2) return;  // a single token does not wait for company
+    if (here.stage == nullptr) here.stage = gate_.stages_.take();
+    if (here.stage != nullptr) here.stageable = gate_.busy_lanes();
+  }
+
+  void deliver(intrusive_list<token_base>& batch, std::uint64_t until);
+
+ private:
+  gate_core& gate_;
+  delivery const outer_;  ///< of a handler that runs its loop inside itself
+  std::uint64_t ended_ = 0;
+};
+
 void gate_core::drain(bool continued, std::uint64_t posted_at) {
   auto now = tick_clock::now();
   if (!continued) parking.unpark();
+  turn mine(*this);
+  auto const until = now + drain_ticks_;
+  auto const enough = now + turn_ticks_;
+  std::size_t budget = options_.drain_budget;
   // Somebody else is in: he has the drain posted again when he leaves.
   if (!combiner_.enter_or_leave(refill_note_)) return;
-  if (hot_) now = poll(now);
-  work_off(combiner_.take());
   if (!continued) loop_lag_.record(tick_clock::elapsed(posted_at, now));
+  for (bool first = true;; first = false) {
+    if (hot_) now = poll(now);
+    work_off(combiner_.take());
+    TOKENGATE_FAULT_POINT("drain before collecting");
+    intrusive_list<token_base> batch;
+    std::size_t const returned = collect_batch(batch, budget, now);
+    budget -= std::min(budget, batch.size());
+    if (first) {
+      bool const more = !dispatcher_.ready().empty() || returned >= options_.drain_budget;
+      bool const hot = !more && dispatcher_.held() != 0 && stay_hot(now);
+      set_hot(hot);
+      bool again = more || hot;
+      // The first try may only take notice of a result that has been collected since.
+      while (!again && !parking.try_park()) again = anything_returned();
+      rest_timer();
+      detach_when_idle();
+      mine.prepare(batch.size());
+      leave();
+      TOKENGATE_FAULT_POINT("drain decided");
+      // Before the handlers run: if one throws, or takes long, the rest is not stuck behind it.
+      if (again) continue_drain(more);
+    } else {
+      mine.prepare(batch.size());
+      leave();
+    }
+    if (batch.empty()) return;
+    mine.deliver(batch, until);
+    // While another turn is posted and results keep coming, they need not wait for it.
+    if (budget == 0 || std::exchange(delivery_here().issued_at, 0) > enough) return;
+    if (delivery_here().staged_since != 0) publish_staged();
+    if (parking.looks_parked() || !combiner_.try_enter()) return;
+    now = tick_clock::now();
+    if (now > enough) return leave();
+    if (dispatcher_.held() != 0 && stay_hot(now)) set_hot(true);
+  }
+}
+
+/// Inside the combiner: what is to be delivered next, at most `budget`. Gives how much came back.
+std::size_t gate_core::collect_batch(intrusive_list<token_base>& batch, std::size_t budget,
+                                     std::uint64_t now) noexcept {
   if (turns_++ % core_check == 0) {
     int const here = ::sched_getcpu();
     if (here >= 0) dispatcher_.avoid_core(pool_->index_of_core(static_cast<unsigned>(here)));
   }
-
-  TOKENGATE_FAULT_POINT("drain before collecting");
-  std::size_t const returned = collect(options_.drain_budget, now);
+  std::size_t const returned = collect(budget, now);
   if (returned != 0) {
     dispatcher_.pump(now);
     dispatcher_.balance(now);
@@ -75,31 +160,24 @@ void gate_core::drain(bool continued, std::uint64_t posted_at) {
   if (dispatcher_.watches()) dispatcher_.expire(std::chrono::steady_clock::now());
   bury_dead_links(now);
 
-  intrusive_list<token_base> batch;
-  if (dispatcher_.ready().size() <= options_.drain_budget) batch.splice_back(dispatcher_.ready());
-  while (batch.size() < options_.drain_budget && !dispatcher_.ready().empty())
-    batch.push_back(*dispatcher_.ready().pop_front());
+  auto& ready = dispatcher_.ready();
+  if (ready.size() <= budget) batch.splice_back(ready);
+  while (batch.size() < budget && !ready.empty()) batch.push_back(*ready.pop_front());
+  return returned;
+}
 
-  bool const more = !dispatcher_.ready().empty() || returned >= options_.drain_budget;
-  bool const hot = !more && dispatcher_.held() != 0 && stay_hot(now);
-  set_hot(hot);
-  bool again = more || hot;
-  // The first try may only take notice of a result that has been collected since.
-  while (!again && !parking.try_park()) again = anything_returned();
-  rest_timer();
-  detach_when_idle();
-  leave();
-
-  TOKENGATE_FAULT_POINT("drain decided");
-  // Before the handlers run: if one throws, or takes long, the rest is not stuck behind it.
-  if (again) continue_drain(more);
-  if (!batch.empty()) deliver(batch);
-  if (work_word_.load(std::memory_order_relaxed) == tracked) rest();
+/// Lanes, a bit each, in which a token gains nothing by being sent off at once.
+std::uint8_t gate_core::busy_lanes() const noexcept {
+  unsigned lanes = 0;
+  for (std::size_t lane = 0; lane != lane_count; ++lane)
+    lanes |= static_cast<unsigned>(dispatcher_.saturated(lane)) << lane;
+  return static_cast<std::uint8_t>(lanes);
 }
 
 /// Takes what came back, about `budget` of it.
 std::size_t gate_core::collect(std::size_t budget, std::uint64_t now) noexcept {
   std::size_t taken = 0;
+  std::size_t skip = 0;
   // From another core each time, or the first ones could use up the budget of every turn; on each
   // core the light lane first.
   auto& links = dispatcher_.links();
@@ -107,84 +185,81 @@ std::size_t gate_core::collect(std::size_t budget, std::uint64_t now) noexcept {
   for (std::size_t i = 0; i != links.size() && taken < budget; ++i) {
     auto& from = links[(first_link_ + i) % links.size()];
     if (from->in_flight() == 0) continue;
-    auto one = [&](slot* place) {
-      ++taken;
-      // Children that were left as notes join the chain before their lead ends: they came first.
-      if (place->held != nullptr && place->held->leads_others()) work_off(combiner_.take());
-      if (token_base* token = dispatcher_.give_back(*from, *place)) record(*token, now);
-    };
+    std::array<slot*, link::capacity> came;
+    std::size_t count = 0;
     auto& returns = from->shared().returns;
-    if (std::size_t there = returns.read_available(); there <= budget - taken) {
-      if (there != 0) returns.consume_all(one);
+    if (std::size_t const there = returns.read_available(); there <= budget - taken) {
+      if (there != 0) returns.consume_all([&](slot* place) { came[count++] = place; });
     } else {
-      for (slot* place = nullptr; taken < budget && returns.pop(place);) one(place);
+      while (count < budget - taken && returns.pop(came[count])) ++count;
+    }
+    taken += count;
+    for (std::size_t i = 0; i != std::min(count, look_ahead); ++i) prefetch_returned(from->held(*came[i]));
+    for (std::size_t i = 0; i != count; ++i) {
+      if (i + look_ahead < count) prefetch_returned(from->held(*came[i + look_ahead]));
+      slot& place = *came[i];
+      // Children that were left as notes join the chain before their lead ends: they came first.
+      if (token_base* token = from->held(place); token != nullptr && token->leads_others())
+        work_off(combiner_.take());
+      if (token_base* token = dispatcher_.give_back(*from, place)) {
+        token->operation->run.record(ticks_of(token->ran));
+        if (skip != 0) {
+          --skip;
+        } else {
+          bool const many = count - i > sampling;
+          record_waits(*token, now, many ? sampling : 1);
+          skip = many ? sampling - 1 : 0;
+        }
+      }
     }
   }
   return taken;
 }
 
-void gate_core::record(token_base& token, std::uint64_t now) noexcept {
-  auto const ticks = [](tick_span span) { return static_cast<std::uint64_t>(span); };
-  auto const& way = token.way.flight;
-  wait_backlog_.record(ticks(token.dispatched));
-  wait_mailbox_.record(ticks(way.started));
-  token.operation->run.record(ticks(way.ran));
-  auto const ended = token.issued + ticks(token.dispatched + way.started + way.ran);
-  return_to_loop_.record(tick_clock::elapsed(ended, now));
+void gate_core::record_waits(token_base& token, std::uint64_t now, std::uint64_t times) noexcept {
+  auto const dispatched = token.issued + ticks_of(token.dispatched);
+  auto const ended = token.started + ticks_of(token.ran);
+  wait_backlog_.record(dispatched - token.issued, times);
+  wait_mailbox_.record(tick_clock::elapsed(dispatched, token.started), times);
+  return_to_loop_.record(tick_clock::elapsed(ended, now), times);
 }
 
-/// Gives the undelivered rest of a batch back if a handler throws or time is up.
-class batch_delivery {
- public:
-  batch_delivery(gate_core& gate, intrusive_list<token_base>& batch) noexcept
-      : gate_(gate), batch_(batch), outer_(gate_core::delivery_here()) {
-    gate_core::delivery_here() = {&gate, 0, 0};
-  }
-  ~batch_delivery() {
-    bool const staged = gate_core::delivery_here().staged_since != 0;
-    gate_core::delivery_here() = outer_;
-    gate_.finished_.fetch_add(ended, std::memory_order_relaxed);
-    if (staged || !batch_.empty()) gate_.after_delivery(batch_);
-    gate_.end_work(ended);
-    // Here and not after deliver() alone: a handler that throws may have been the last one.
-    if (gate_.work_word_.load(std::memory_order_relaxed) == gate_core::tracked) gate_.rest();
-  }
-  std::size_t ended = 0;
+void gate_core::turn::deliver(intrusive_list<token_base>& batch, std::uint64_t until) {
+  struct on_exit {
+    turn& self;
+    intrusive_list<token_base>& batch;
+    std::uint64_t ended = 0;
 
- private:
-  gate_core& gate_;
-  intrusive_list<token_base>& batch_;
-  gate_core::delivery outer_;  ///< of a handler that runs its loop inside itself
-};
-
-void gate_core::deliver(intrusive_list<token_base>& batch) {
-  batch_delivery guard(*this, batch);
-  auto const until = tick_clock::now() + drain_ticks_;
+    ~on_exit() {
+      gate_core& gate = self.gate_;
+      gate.finished_.fetch_add(ended, std::memory_order_relaxed);
+      self.ended_ += ended;
+      if (batch.empty()) return;
+      // A handler threw, or time is up: the rest comes first in the next turn.
+      gate.enter();
+      batch.splice_back(gate.dispatcher_.ready());
+      gate.dispatcher_.ready().splice_back(batch);
+      gate.leave();
+    }
+  } guard{*this, batch};
+  delivery& here = delivery_here();
   while (token_base* token = batch.pop_front()) {
     ++guard.ended;  // ends in any case, also when its handler throws
     token->ops->end(token, ending::deliver);
     if (batch.empty()) break;
     // The stamp of what the handler issued, if it did, will do: it is one handler old at most.
-    auto& here = delivery_here();
     auto now = std::exchange(here.issued_at, 0);
     if (now == 0) now = tick_clock::now();
     if (now > until) break;
-    if (here.staged_since != 0 && now - here.staged_since > publish_after_) {
-      here.staged_since = 0;
-      publish_staged();
-    }
+    if (here.staged_since != 0 && now - here.staged_since > gate_.publish_after_)
+      gate_.publish_staged();
   }
 }
 
+/// Admits what this thread has staged. If somebody else is in, he does it, or the next one.
 void gate_core::publish_staged() noexcept {
-  // If somebody else is in, he publishes when he leaves.
-  if (combiner_.try_enter()) leave();
-}
-
-void gate_core::after_delivery(intrusive_list<token_base>& rest) noexcept {
+  delivery_here().staged_since = 0;
   enter();
-  rest.splice_back(dispatcher_.ready());
-  dispatcher_.ready().splice_back(rest);
   leave();
 }
 

@@ -137,8 +137,7 @@ bool worker::serve(attached& from) {
 }
 
 void worker::execute(token_base& token, std::uint64_t& now) noexcept {
-  auto const dispatched_at = token.issued + static_cast<std::uint64_t>(token.dispatched);
-  token.way.flight.started = static_cast<tick_span>(tick_clock::elapsed(dispatched_at, now));
+  token.started = now;
   bool const expired = token.deadline() != token_extras::time_point::max() &&
                        token.deadline() <= std::chrono::steady_clock::now();
   if (expired) return;  // stays `created`: the gate settles it
@@ -146,7 +145,7 @@ void worker::execute(token_base& token, std::uint64_t& now) noexcept {
   token.outcome = token.ops->run(token) ? token_state::completed : token_state::failed;
   this_worker().running = nullptr;
   auto const end = tick_clock::now();
-  token.way.flight.ran = static_cast<tick_span>(tick_clock::elapsed(now, end));
+  token.ran = span_of(now, end);
   now = end;
   executed_.add();
 }

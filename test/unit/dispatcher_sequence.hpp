@@ -200,7 +200,7 @@ class dispatcher_sequence {
     --running_operations_[mirrored.operation];
     mirrored.outcome = one.token->outcome =
         pick(8) == 0 ? token_state::failed : token_state::completed;
-    one.token->way.flight.ran = 0;
+    one.token->ran = 0;
     give(one, std::exchange(one.running, nullptr));
   }
   static void give(worker& one, slot* place) { REQUIRE(one.to->returns.push(place)); }
@@ -215,8 +215,9 @@ class dispatcher_sequence {
   void collect(std::size_t at) {
     workers_[at].to->returns.consume_all([&](slot* place) {
       auto const held = model_.links[at].out.front().held;
-      REQUIRE((place->held == nullptr) == !held);
-      REQUIRE(!held || static_cast<stub*>(place->held)->index == *held);
+      token_base* const token = real_.links()[at]->held(*place);
+      REQUIRE((token == nullptr) == !held);
+      REQUIRE(!held || static_cast<stub*>(token)->index == *held);
       real_.give_back(*real_.links()[at], *place);
       model_.give_back(at, clock_now);
     });

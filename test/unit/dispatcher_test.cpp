@@ -54,7 +54,7 @@ class dispatcher_by_value : public testing::Test {
     token_base* const token = place->claim.exchange(nullptr);
     if (token != nullptr) {
       token->outcome = token_state::completed;
-      token->way.flight.ran = ticks;
+      token->ran = ticks;
     }
     dispatcher_.give_back(of, *place);
   }

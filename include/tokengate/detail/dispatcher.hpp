@@ -74,15 +74,6 @@ class dispatcher {
       if (link->flush()) wake(link->worker());
     dirty_.clear();
   }
-  /// As flush(), but leaves what is staged for workers that have something to do already.
-  template <class Wake>
-  void flush_idle(Wake wake) noexcept {
-    std::erase_if(dirty_, [&](lane_link* link) {
-      if (link->looks_busy()) return false;
-      if (link->flush()) wake(link->worker());
-      return true;
-    });
-  }
   [[nodiscard]] bool has_staged() const noexcept { return !dirty_.empty(); }
 
   // -- the way back -------------------------------------------------------------------------------
@@ -145,6 +136,10 @@ class dispatcher {
   [[nodiscard]] std::size_t in_flight(std::size_t lane) const noexcept {
     return lanes_[lane].in_flight;
   }
+  /// Whether every worker of the lane has something of this gate, as far as counting tells.
+  [[nodiscard]] bool saturated(std::size_t lane) const noexcept {
+    return lanes_[lane].in_flight >= lanes_[lane].links.size();
+  }
   /// Cores on which something of this gate is in flight.
   [[nodiscard]] std::size_t busy_cores() const noexcept { return busy_cores_; }
   [[nodiscard]] run_estimate const& estimate(std::size_t lane) const noexcept {
@@ -176,7 +171,7 @@ class dispatcher {
     for (auto& [key, record] : keys_) record.followers.for_each(visit);
     for (auto& link : links_) {
       link->pinned.for_each(visit);
-      link->for_each_out([&](slot& place) { visit(*place.held); });
+      link->for_each_out([&](token_base& token, slot&) { visit(token); });
     }
   }
 

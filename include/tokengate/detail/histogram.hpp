@@ -58,9 +58,10 @@ struct histogram_layout {
 /// its bucket and not yet in the sum.
 class histogram {
  public:
-  void record(std::uint64_t value) noexcept {
-    add(buckets_[histogram_layout::index(value)], 1);
-    add(sum_, value);
+  /// `times`: the value stands for so many.
+  void record(std::uint64_t value, std::uint64_t times = 1) noexcept {
+    add(buckets_[histogram_layout::index(value)], times);
+    add(sum_, value * times);
     if (value > max_.load(std::memory_order_relaxed)) max_.store(value, std::memory_order_relaxed);
   }
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cassert>
 #include <memory>
-#include <span>
+#include <utility>
 
 #include "tokengate/detail/mailbox.hpp"
 #include "tokengate/detail/operation_record.hpp"
@@ -33,9 +33,9 @@ class lane_link {
     slot& place = shared_->slots[sent_ % link::capacity];
     ++sent_;
     ++in_flight_;
-    place.held = &token;
+    held(place) = &token;
     place.brief = brief;
-    token.way.flight = {&place, 0, 0};
+    token.way.slot = &place;
     token.where = token_base::place::slot;
     // relaxed: the mailbox push of flush() publishes it.
     place.claim.store(&token, std::memory_order_relaxed);
@@ -43,12 +43,6 @@ class lane_link {
   }
 
   [[nodiscard]] bool has_staged() const noexcept { return staged_count_ != 0; }
-  /// Whether the worker seems to have something to do besides what is staged.
-  [[nodiscard]] bool looks_busy() const noexcept {
-    return in_flight_ > staged_count_ && shared_->returns.read_available() == 0 &&
-           !worker_->looks_parked();
-  }
-
   /// Publishes what is staged. True when the worker was parked and has to be woken.
   [[nodiscard]] bool flush() noexcept {
     [[maybe_unused]] auto const pushed = shared_->mailbox.push(staged_.data(), staged_count_);
@@ -60,27 +54,34 @@ class lane_link {
   /// Takes a token back that its worker has not started: true when it is the gate's again. The slot
   /// goes on to the worker as a husk and returns its credit from there.
   [[nodiscard]] bool pull_back(slot& place) noexcept {
-    token_base* expected = place.held;
+    token_base* expected = held(place);
     // acq_rel: whoever loses must see what the winner did with the token before. See claim.pml.
     if (expected == nullptr ||
         !place.claim.compare_exchange_strong(expected, nullptr, std::memory_order_acq_rel))
       return false;
-    place.held = nullptr;
+    held(place) = nullptr;
     return true;
   }
 
-  /// Calls visit(slot) for each slot that is out, oldest first.
+  /// The token in a slot, null once it was pulled back. Not in the slot itself, which the worker
+  /// writes to.
+  [[nodiscard]] token_base*& held(slot const& place) noexcept {
+    return held_[static_cast<std::size_t>(&place - shared_->slots.data())];
+  }
+
+  /// Calls visit(token, slot) for each token that is out, oldest first.
   template <class Visitor>
   void for_each_out(Visitor visit) {
     for (std::uint64_t at = sent_ - in_flight_; at != sent_; ++at)
-      if (slot& place = shared_->slots[at % link::capacity]; place.held != nullptr) visit(place);
+      if (token_base* token = held_[at % link::capacity])
+        visit(*token, shared_->slots[at % link::capacity]);
   }
 
   /// Ticks since the oldest token that is out was dispatched; 0 when there is none.
   [[nodiscard]] std::uint64_t oldest_age(std::uint64_t now) const noexcept {
     for (std::uint64_t at = sent_ - in_flight_; at != sent_; ++at)
-      if (token_base const* token = shared_->slots[at % link::capacity].held) {
-        auto const since = token->issued + static_cast<std::uint64_t>(token->dispatched);
+      if (token_base const* token = held_[at % link::capacity]) {
+        auto const since = token->issued + ticks_of(token->dispatched);
         return now > since ? now - since : 0;
       }
     return 0;
@@ -89,9 +90,7 @@ class lane_link {
   /// A slot came back: its token, or null for a husk.
   [[nodiscard]] token_base* take_back(slot& place) noexcept {
     --in_flight_;
-    token_base* token = place.held;
-    place.held = nullptr;
-    return token;
+    return std::exchange(held(place), nullptr);
   }
 
   /// Sets the credits by the measured service time: enough to cover the hand-over, no more, because
@@ -119,6 +118,7 @@ class lane_link {
   bool alive_ = true;
   std::uint32_t learn_in_ = 1;
   std::array<slot*, link::capacity> staged_;
+  std::array<token_base*, link::capacity> held_{};
 };
 
 }  // namespace tokengate::detail

@@ -31,8 +31,6 @@ struct token_base;
 
 struct slot {
   std::atomic<token_base*> claim{nullptr};
-  /// Gate only: the token in this slot, null once it was pulled back.
-  token_base* held = nullptr;
   /// Written before the mailbox push: the function is expected to be brief, so that results before
   /// it may be published together with its own.
   bool brief = false;

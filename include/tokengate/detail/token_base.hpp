@@ -29,6 +29,15 @@ namespace tokengate::detail {
 /// A span of ticks in half the space: exact to 24 bits, for spans of any length.
 using tick_span = float;
 
+/// By way of signed numbers, for which there is an instruction each.
+[[nodiscard]] inline tick_span span_of(std::uint64_t from, std::uint64_t to) noexcept {
+  auto const ticks = static_cast<std::int64_t>(to - from);
+  return ticks > 0 ? static_cast<tick_span>(ticks) : 0;
+}
+[[nodiscard]] inline std::uint64_t ticks_of(tick_span span) noexcept {
+  return static_cast<std::uint64_t>(static_cast<std::int64_t>(span));
+}
+
 struct operation_record;
 struct key_record;
 struct external_stop;
@@ -76,6 +85,8 @@ struct token_ops {
   void (*abandon)(token_base&) noexcept;
 };
 
+/// In two parts, so that one cache line of it travels to the worker and back, with the function and
+/// its result right behind: blocks of the pool are aligned to a line.
 struct token_base : list_hook<> {
   enum flag : std::uint8_t {
     stop_requested = 1,  ///< visible to the running function
@@ -96,29 +107,29 @@ struct token_base : list_hook<> {
   };
 
   token_base(const token_ops& ops, operation_record& operation) noexcept
-      : ops(&ops), operation(&operation) {}
+      : operation(&operation), ops(&ops) {}
 
-  const token_ops* ops;
+  // -- a cache line, with the list's links, that a worker has no business in --
   operation_record* operation;
-  token_extras* extras = nullptr;
   std::uint64_t issued = 0;  ///< ticks
   std::uint64_t id = 0;
-  tick_span dispatched = 0;  ///< after `issued`
-  std::atomic<std::uint8_t> flags{0};
-  std::uint8_t lane = 0;
-  place where = place::outside;
-  admission policy = admission::wait;
-  token_state outcome = token_state::created;
-
   union on_the_way {
     detail::note note{};  ///< while it is left with the holder of the combiner
-    struct {
-      detail::slot* slot;
-      tick_span started;  ///< after it was dispatched
-      tick_span ran;
-    } flight;   ///< while `where` is slot
-    error why;  ///< while it is ready, if its function did not run
+    detail::slot* slot;   ///< while `where` is slot
+    error why;            ///< while it is ready, if its function did not run
   } way;
+  tick_span dispatched = 0;  ///< after `issued`
+  place where = place::outside;
+  std::uint8_t lane = 0;
+  admission policy = admission::wait;
+
+  // -- the line that travels --
+  const token_ops* ops;
+  token_extras* extras = nullptr;
+  std::uint64_t started = 0;  ///< ticks
+  tick_span ran = 0;          ///< after it was started
+  std::atomic<std::uint8_t> flags{0};
+  token_state outcome = token_state::created;
 
   [[nodiscard]] bool wants_stop() const noexcept {
     return (flags.load(std::memory_order_relaxed) & stop_requested) != 0;
@@ -130,5 +141,7 @@ struct token_base : list_hook<> {
     return extras ? extras->deadline : token_extras::time_point::max();
   }
 };
+
+static_assert(sizeof(void*) != 8 || sizeof(token_base) == cache_line + 32);
 
 }  // namespace tokengate::detail

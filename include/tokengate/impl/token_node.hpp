@@ -8,6 +8,7 @@
 #include <boost/version.hpp>
 #include <memory>
 #include <new>
+#include <variant>
 
 #if BOOST_VERSION >= 108200
 #include <boost/asio/associated_immediate_executor.hpp>
@@ -36,36 +37,51 @@ template <class Executor>
   }
 }
 
-/// Where a function's outcome is kept until the loop takes it. Written once, by the worker.
+template <class R>
+struct kept {
+  using type = R;
+};
+template <class R>
+struct kept<R&> {
+  using type = value_of_t<R&>;
+};
+template <>
+struct kept<void> {
+  using type = std::monostate;
+};
+
+/// Where a function's value or exception is kept until the loop takes it. Written once, by the
+/// worker; token_base::outcome says which it is.
 template <class R>
 class outcome_slot {
  public:
   outcome_slot() noexcept {}
-  ~outcome_slot() {
-    if (has_value_) value_.~value_type();
-  }
+  ~outcome_slot() {}
+
   template <class F>
   void set_from(F&& call) {
-    ::new (static_cast<void*>(&value_)) value_type(std::forward<F>(call)());
-    has_value_ = true;
+    if constexpr (std::is_void_v<R>)
+      std::forward<F>(call)();
+    else
+      ::new (static_cast<void*>(&value_)) value_type(std::forward<F>(call)());
   }
+  void set_error(std::exception_ptr error) noexcept { std::construct_at(&error_, std::move(error)); }
   /// Only once, and only after set_from() returned.
-  [[nodiscard]] value_of_t<R> take() { return value_of_t<R>(std::move(value_)); }
+  [[nodiscard]] auto take() requires(!std::is_void_v<R>) {
+    return value_of_t<R>(std::move(value_));
+  }
+  [[nodiscard]] std::exception_ptr take_error() noexcept { return std::move(error_); }
+  void destroy(token_state outcome) noexcept {
+    if (outcome == token_state::completed) value_.~value_type();
+    if (outcome == token_state::failed) std::destroy_at(&error_);
+  }
 
  private:
-  using value_type = std::conditional_t<std::is_reference_v<R>, value_of_t<R>, R>;
+  using value_type = typename kept<R>::type;
   union {
     value_type value_;
+    std::exception_ptr error_;
   };
-  bool has_value_ = false;
-};
-template <>
-class outcome_slot<void> {
- public:
-  template <class F>
-  void set_from(F&& call) {
-    std::forward<F>(call)();
-  }
 };
 
 /// What a handler on an executor of its own costs extra.
@@ -97,7 +113,7 @@ class foreign_work<Handler, true> {
 
 template <class Bound, class Handler>
 class token_node final : public token_base {
-  using result = result_of_t<Bound>;
+  using result_type = result_of_t<Bound>;
   using allocator =
       typename std::allocator_traits<asio::associated_allocator_t<Handler, block_allocator<void>>>::
           template rebind_alloc<token_node>;
@@ -141,8 +157,9 @@ class token_node final : public token_base {
 #endif
 
   static void destroy(token_node* self) noexcept {
-    free_extras(*self);
+    if (self->extras != nullptr) free_extras(*self);
     allocator memory{self->memory_};
+    self->result_.destroy(self->outcome);
     if ((self->flags.load(std::memory_order_relaxed) & abandoned) == 0) self->handler_.~Handler();
     self->~token_node();
     traits::deallocate(memory, self, 1);
@@ -161,12 +178,12 @@ class token_node final : public token_base {
         slot.clear();
     }
     auto error = self->failure();
-    if constexpr (std::is_void_v<result>) {
+    if constexpr (std::is_void_v<result_type>) {
       Handler handler(std::move(self->handler_));
       destroy(std::exchange(own.token, nullptr));
       std::move(handler)(std::move(error));
     } else {
-      value_of_t<result> value = error ? value_of_t<result>() : self->outcome_value_.take();
+      value_of_t<result_type> value = error ? value_of_t<result_type>() : self->result_.take();
       Handler handler(std::move(self->handler_));
       destroy(std::exchange(own.token, nullptr));
       std::move(handler)(std::move(error), std::move(value));
@@ -186,14 +203,14 @@ class token_node final : public token_base {
 
   [[nodiscard]] std::exception_ptr failure() {
     if (outcome == token_state::completed) return nullptr;
-    if (outcome == token_state::failed) return std::move(error_);
+    if (outcome == token_state::failed) return result_.take_error();
     return make_exception(way.why);
   }
 
   static bool run_function(token_base& base) noexcept {
     auto& self = static_cast<token_node&>(base);
     try {
-      self.outcome_value_.set_from([&]() -> decltype(auto) {
+      self.result_.set_from([&]() -> decltype(auto) {
         if constexpr (Bound::takes_stop)
           return self.bound_(self.stop_.source.get_token());
         else
@@ -201,7 +218,7 @@ class token_node final : public token_base {
       });
       return true;
     } catch (...) {
-      self.error_ = std::current_exception();
+      self.result_.set_error(std::current_exception());
       return false;
     }
   }
@@ -258,9 +275,8 @@ class token_node final : public token_base {
 
   [[no_unique_address]] allocator memory_;
   Bound bound_;
-  [[no_unique_address]] outcome_slot<result> outcome_value_;
+  outcome_slot<result_type> result_;
   [[no_unique_address]] std::conditional_t<Bound::takes_stop, with_stop, without_stop> stop_;
-  std::exception_ptr error_;
   [[no_unique_address]] foreign_work<Handler> work_;
   union {
     Handler handler_;  // may be abandoned while the function runs
