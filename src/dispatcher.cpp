@@ -21,9 +21,7 @@ lane_link& dispatcher::add_link(std::shared_ptr<link> shared, parking_word<>& wo
   return *links_.back();
 }
 
-void dispatcher::admit(token_base& token, std::uint64_t now) noexcept {
-  token.id = ++last_id_;
-  token.operation->issued.add();
+void dispatcher::admit_with_terms(token_base& token, std::uint64_t now) noexcept {
   if (token.extras != nullptr && token.extras->lead != 0) join_chain(token.extras->lead);
   if (closed()) return settle(token, token_state::rejected, closed_);
   token_extras* extras = token.extras;
@@ -50,14 +48,18 @@ void dispatcher::admit(token_base& token, std::uint64_t now) noexcept {
     }
   }
   lane_state& lane = lanes_[token.lane];
-  if (lane.waiting < bounds_.backlog && lane.room.empty()) [[likely]]
-    return enter(token, now);
+  if (lane.waiting < bounds_.backlog && lane.room.empty())
+    enter(token, now);
+  else
+    wait_for_room(lane, token);
+}
 
+void dispatcher::wait_for_room(lane_state& lane, token_base& token) noexcept {
   if (token.policy == admission::try_now || lane.room.size() >= bounds_.waiting_room)
     return settle(token, token_state::rejected, error::backlog_full);
   token.where = token_base::place::waiting_room;
   lane.room.push_back(token);
-  if (extras != nullptr) {
+  if (token_extras* extras = token.extras) {
     auto const until = std::min(extras->admit_until, extras->deadline);
     if (until != time_point::max()) watch(token, until);
   }
@@ -113,6 +115,7 @@ dispatcher::step dispatcher::try_dispatch(token_base& token, std::uint64_t now) 
 
   if (key != nullptr && key->bound != nullptr && key->bound->alive()) {
     if (key->bound->has_credit() && key->bound->pinned.empty()) {
+      --lane.waiting;
       dispatch(token, *key->bound, now);
       return step::dispatched;
     }
@@ -123,13 +126,14 @@ dispatcher::step dispatcher::try_dispatch(token_base& token, std::uint64_t now) 
   lane_link* to = route(lane, extras != nullptr ? extras->near_core : token_extras::no_core);
   if (to == nullptr) return step::no_credit;
   if (key != nullptr) key->bound = to;
+  --lane.waiting;
   dispatch(token, *to, now);
   return step::dispatched;
 }
 
 /// Join the shortest bounded queue. Among equals: where nothing else of this gate runs, where a
 /// worker is awake, not on the loop's own core; children near their lead.
-lane_link* dispatcher::route(lane_state& lane, std::uint32_t near) noexcept {
+lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near) noexcept {
   lane_link* best = nullptr;
   std::uint32_t best_cost = ~std::uint32_t{0};
   for (lane_link* candidate : lane.links) {
@@ -152,9 +156,7 @@ lane_link* dispatcher::route(lane_state& lane, std::uint32_t near) noexcept {
 }
 
 void dispatcher::dispatch(token_base& token, lane_link& to, std::uint64_t now) noexcept {
-  lane_state& lane = lanes_[token.lane];
-  --lane.waiting;
-  ++lane.in_flight;
+  ++lanes_[token.lane].in_flight;
   ++held_;
   if (core_load_[to.shared().core]++ == 0) ++busy_cores_;
   token.dispatched = span_of(token.issued, now);
@@ -173,11 +175,22 @@ void dispatcher::dispatch(token_base& token, lane_link& to, std::uint64_t now) n
 void dispatcher::pump(std::uint64_t now) noexcept {
   moved_up_ = false;
   for (auto& link : links_)
-    while (!link->pinned.empty() && link->has_credit())
-      dispatch(*link->pinned.pop_front(), *link, now);
+    while (!link->pinned.empty() && link->has_credit()) {
+      token_base& token = *link->pinned.pop_front();
+      --lanes_[token.lane].waiting;
+      dispatch(token, *link, now);
+    }
   for (lane_state& lane : lanes_) {
     for (;;) {
       while (token_base* token = lane.backlog.front()) {
+        if (plain(*token)) {
+          lane_link* const to = route(lane, token_extras::no_core);
+          if (to == nullptr) break;
+          lane.backlog.remove(*token);
+          --lane.waiting;
+          dispatch(*token, *to, now);
+          continue;
+        }
         if (token->deadline() != time_point::max() && token->deadline() <= now_()) {
           end_unstarted(*token, token_state::timed_out, error::deadline_passed);
           continue;

@@ -26,7 +26,13 @@ token_base* dispatcher::give_back(lane_link& from, slot& place) noexcept {
   lane.estimate.add(ran);
   from.learn(lane.estimate, hand_over_);
   token->operation->estimate.add(ran);
-  settle(*token, token->outcome, error{});
+  if (token->extras == nullptr && chains_.empty()) [[likely]] {
+    token->operation->outcomes[static_cast<std::size_t>(token->outcome)].add();
+    token->where = token_base::place::ready;
+    ready_.push_back(*token);
+  } else {
+    settle(*token, token->outcome, error{});
+  }
   return token;
 }
 
@@ -45,7 +51,6 @@ void dispatcher::balance(std::uint64_t now) noexcept {
           if (moved == nullptr && !keyed && pull_back(*stuck, place)) moved = &token;
         });
         if (moved == nullptr) continue;
-        ++lane.waiting;
         dispatch(*moved, *idle, now);
         break;
       }

@@ -17,10 +17,10 @@ constexpr std::uint64_t sampling = 4;
 
 /// What a worker wrote comes from its core: asked for this many tokens ahead, and to be written,
 /// because the memory is about to be used again.
-constexpr std::size_t look_ahead = 4;
+constexpr std::size_t look_ahead = 8;
 void prefetch_returned(token_base const* token) noexcept {
   __builtin_prefetch(token);
-  __builtin_prefetch(reinterpret_cast<char const*>(token) + cache_line, 1);
+  prefetch_to_write(reinterpret_cast<char const*>(token) + cache_line);
 }
 
 }  // namespace

@@ -60,7 +60,20 @@ class dispatcher {
 
   /// Takes a new token: it is dispatched, waits, or ends up in ready() with its error. Tokens with
   /// extras may allocate; where that fails the token ends as rejected.
-  void admit(token_base& token, std::uint64_t now) noexcept;
+  void admit(token_base& token, std::uint64_t now) noexcept {
+    token.id = ++last_id_;
+    token.operation->issued.add();
+    if (!plain(token) || closed()) [[unlikely]]
+      return admit_with_terms(token, now);
+    lane_state& lane = lanes_[token.lane];
+    if (lane.waiting >= bounds_.backlog || !lane.room.empty()) [[unlikely]]
+      return wait_for_room(lane, token);
+    if (lane.backlog.empty())
+      if (lane_link* to = route(lane, token_extras::no_core)) return dispatch(token, *to, now);
+    ++lane.waiting;
+    token.where = token_base::place::backlog;
+    lane.backlog.push_back(token);
+  }
 
   /// Dispatches what waits, as far as credits go.
   void pump(std::uint64_t now) noexcept;
@@ -194,9 +207,19 @@ class dispatcher {
 
   enum class step : std::uint8_t { dispatched, set_aside, no_credit };
 
+  /// Nothing but a function: no key, deadline, cancellation, limit or lead.
+  [[nodiscard]] static bool plain(token_base const& token) noexcept {
+    return token.extras == nullptr && token.operation->options.max_concurrency == 0;
+  }
+  void admit_with_terms(token_base& token, std::uint64_t now) noexcept;
+  void wait_for_room(lane_state& lane, token_base& token) noexcept;
   void enter(token_base& token, std::uint64_t now) noexcept;
   [[nodiscard]] step try_dispatch(token_base& token, std::uint64_t now) noexcept;
-  [[nodiscard]] lane_link* route(lane_state& lane, std::uint32_t near) noexcept;
+  [[nodiscard]] lane_link* route(lane_state& lane, std::uint32_t near) noexcept {
+    if (lane.links.size() != 1) return choose(lane, near);
+    return lane.links.front()->has_credit() ? lane.links.front() : nullptr;
+  }
+  [[nodiscard]] lane_link* choose(lane_state& lane, std::uint32_t near) noexcept;
   void dispatch(token_base& token, lane_link& to, std::uint64_t now) noexcept;
   void admit_from_room(lane_state& lane, std::uint64_t now) noexcept;
   void watch(token_base& token, time_point until) noexcept;

@@ -23,6 +23,16 @@ inline constexpr std::size_t cache_line = 64;
 
 inline constexpr std::chrono::nanoseconds wait_forever = std::chrono::nanoseconds::max();
 
+/// Asks for the cache line of a place that is about to be written. A hint: any address will do.
+inline void prefetch_to_write(void const* place) noexcept {
+#if defined(__x86_64__)
+  // The builtin gives a prefetch for reading unless the compiler is told of a newer machine.
+  asm volatile("prefetchw %0" : : "m"(*static_cast<char const*>(place)));
+#else
+  __builtin_prefetch(place, 1);
+#endif
+}
+
 /// The real machine.
 struct std_sync {
   template <class T>
