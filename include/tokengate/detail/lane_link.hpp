@@ -33,6 +33,7 @@ class lane_link {
     slot& place = shared_->slots[sent_ % link::capacity];
     ++sent_;
     ++in_flight_;
+    prefetch_to_write(&shared_->slots[(sent_ + look_ahead) % link::capacity]);
     held(place) = &token;
     place.brief = brief;
     token.way.slot = &place;
@@ -107,6 +108,7 @@ class lane_link {
 
  private:
   static constexpr std::uint32_t min_credits = 2;
+  static constexpr std::uint32_t look_ahead = 4;  ///< about a cache line of slots
   static constexpr std::uint32_t learn_every = 8;
 
   std::shared_ptr<link> shared_;
