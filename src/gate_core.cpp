@@ -213,15 +213,27 @@ void gate_core::leave() noexcept {
     running.splice_back(dispatcher_.to_stop());
     if (std::exchange(repost_, false)) {
       start = continued = true;
-    } else if (!start && parking.looks_parked() && wants_drain() && parking.claim()) {
+    } else if (!start && may_be_parked() && wants_drain() && parking.claim()) {
       start = true;
     }
     TOKENGATE_FAULT_POINT("before leaving the combiner");
   } while (!combiner_.try_leave());
   TOKENGATE_FAULT_POINT("combiner left");
   to_wake.wake();
-  if (start) post_drain(continued);
+  if (start) {
+    if (delivery& here = delivery_here(); here.gate == this) here.posted = true;
+    post_drain(continued);
+  }
   if (!running.empty()) signal_stops(running);
+}
+
+/// Workers write the parking word with each batch, so a look at it is dear. A turn that has posted
+/// another one may do without: should that one have run and parked already, on another thread of
+/// the loop, the workers ring; only what is ready needs the claim.
+bool gate_core::may_be_parked() noexcept {
+  delivery const& here = delivery_here();
+  if (here.gate == this && here.posted && dispatcher_.ready().empty()) return false;
+  return parking.looks_parked();
 }
 
 bool gate_core::wants_drain() noexcept {

@@ -96,6 +96,7 @@ class gate_core final : public return_bell,
     gate_core* gate = nullptr;
     issue_stage* stage = nullptr;
     std::uint8_t stageable = 0;       ///< lanes, a bit each, whose tokens may wait in the stage
+    bool posted = false;              ///< another turn was posted by this one
     std::uint32_t reserved = 0;       ///< tokens that work_word_ counts ahead of their issue
     std::uint64_t staged_since = 0;   ///< ticks, 0 when nothing is staged
     std::uint64_t issued_at = 0;      ///< the last stamp that was taken, so that it serves twice
@@ -108,6 +109,7 @@ class gate_core final : public return_bell,
   void leave() noexcept;
   void admit_staged() noexcept;
   void leave_stop_note(token_base& token) noexcept;
+  [[nodiscard]] bool may_be_parked() noexcept;
   [[nodiscard]] bool wants_drain() noexcept;
   void signal_stops(intrusive_list<token_base>& running) noexcept;
   void begin_work(std::uint64_t tokens = 1) noexcept;

@@ -127,7 +127,10 @@ void gate_core::drain(bool continued, std::uint64_t posted_at) {
       leave();
       TOKENGATE_FAULT_POINT("drain decided");
       // Before the handlers run: if one throws, or takes long, the rest is not stuck behind it.
-      if (again) continue_drain(more);
+      if (again) {
+        delivery_here().posted = true;
+        continue_drain(more);
+      }
     } else {
       mine.prepare(batch.size());
       leave();
@@ -137,7 +140,7 @@ void gate_core::drain(bool continued, std::uint64_t posted_at) {
     // While another turn is posted and results keep coming, they need not wait for it.
     if (budget == 0 || std::exchange(delivery_here().issued_at, 0) > enough) return;
     if (delivery_here().staged_since != 0) publish_staged();
-    if (parking.looks_parked() || !combiner_.try_enter()) return;
+    if (!delivery_here().posted || !combiner_.try_enter()) return;
     now = tick_clock::now();
     if (now > enough) return leave();
     if (dispatcher_.held() != 0 && stay_hot(now)) set_hot(true);
@@ -188,13 +191,16 @@ std::size_t gate_core::collect(std::size_t budget, std::uint64_t now) noexcept {
     std::array<slot*, link::capacity> came;
     std::size_t count = 0;
     auto& returns = from->shared().returns;
-    if (std::size_t const there = returns.read_available(); there <= budget - taken) {
+    std::size_t const there = returns.read_available();
+    // They come in the order in which they were sent.
+    for (std::size_t i = 0; i != std::min(there, look_ahead); ++i)
+      prefetch_returned(from->out(i));
+    if (there <= budget - taken) {
       if (there != 0) returns.consume_all([&](slot* place) { came[count++] = place; });
     } else {
       while (count < budget - taken && returns.pop(came[count])) ++count;
     }
     taken += count;
-    for (std::size_t i = 0; i != std::min(count, look_ahead); ++i) prefetch_returned(from->held(*came[i]));
     for (std::size_t i = 0; i != count; ++i) {
       if (i + look_ahead < count) prefetch_returned(from->held(*came[i + look_ahead]));
       slot& place = *came[i];

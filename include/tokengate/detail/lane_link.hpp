@@ -70,6 +70,11 @@ class lane_link {
     return held_[static_cast<std::size_t>(&place - shared_->slots.data())];
   }
 
+  /// The token that was sent before all but `at` others that are out; null as held().
+  [[nodiscard]] token_base* out(std::size_t at) const noexcept {
+    return held_[(sent_ - in_flight_ + at) % link::capacity];
+  }
+
   /// Calls visit(token, slot) for each token that is out, oldest first.
   template <class Visitor>
   void for_each_out(Visitor visit) {
