@@ -63,7 +63,8 @@ class dispatcher {
   void admit(token_base& token, std::uint64_t now) noexcept {
     token.id = ++last_id_;
     token.operation->issued.add();
-    if (!plain(token) || closed()) [[unlikely]]
+    token.plain = token.extras == nullptr && token.operation->options.max_concurrency == 0;
+    if (!token.plain || closed()) [[unlikely]]
       return admit_with_terms(token, now);
     lane_state& lane = lanes_[token.lane];
     if (lane.waiting >= bounds_.backlog || !lane.room.empty()) [[unlikely]]
@@ -207,10 +208,6 @@ class dispatcher {
 
   enum class step : std::uint8_t { dispatched, set_aside, no_credit };
 
-  /// Nothing but a function: no key, deadline, cancellation, limit or lead.
-  [[nodiscard]] static bool plain(token_base const& token) noexcept {
-    return token.extras == nullptr && token.operation->options.max_concurrency == 0;
-  }
   void admit_with_terms(token_base& token, std::uint64_t now) noexcept;
   void wait_for_room(lane_state& lane, token_base& token) noexcept;
   void enter(token_base& token, std::uint64_t now) noexcept;
