@@ -164,7 +164,7 @@ void dispatcher::dispatch(token_base& token, lane_link& to, std::uint64_t now) n
   bool const brief = estimate.known() && estimate.recent_peak() < brief_;
   // A function with a std::stop_token has to hear of its deadline while it runs; any other token is
   // watched only if it may have to wait in the mailbox.
-  if (!token.plain && token.extras != nullptr && token.extras->deadline != time_point::max() &&
+  if (!token.simple && token.extras != nullptr && token.extras->deadline != time_point::max() &&
       token.extras->heap_index == not_in_heap &&
       (to.in_flight() != 0 || token.ops->request_stop != nullptr))
     watch(token, token.extras->deadline);
@@ -183,7 +183,7 @@ void dispatcher::pump(std::uint64_t now) noexcept {
   for (lane_state& lane : lanes_) {
     for (;;) {
       while (token_base* token = lane.backlog.front()) {
-        if (token->plain) {
+        if (token->simple) {
           lane_link* const to = route(lane, token_extras::no_core);
           if (to == nullptr) break;
           lane.backlog.remove(*token);

@@ -63,8 +63,8 @@ class dispatcher {
   void admit(token_base& token, std::uint64_t now) noexcept {
     token.id = ++last_id_;
     token.operation->issued.add();
-    token.plain = token.extras == nullptr && token.operation->options.max_concurrency == 0;
-    if (!token.plain || closed()) [[unlikely]]
+    token.simple = token.extras == nullptr && token.operation->options.max_concurrency == 0;
+    if (!token.simple || closed()) [[unlikely]]
       return admit_with_terms(token, now);
     lane_state& lane = lanes_[token.lane];
     if (lane.waiting >= bounds_.backlog || !lane.room.empty()) [[unlikely]]

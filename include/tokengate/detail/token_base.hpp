@@ -122,7 +122,7 @@ struct token_base : list_hook<> {
   place where = place::outside;
   std::uint8_t lane = 0;
   admission policy = admission::wait;
-  bool plain = false;  ///< known when admitted: no extras, and no limit of its operation
+  bool simple = false;  ///< known when admitted: no extras, and no limit of its operation
 
   // -- the line that travels --
   const token_ops* ops;
