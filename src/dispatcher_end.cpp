@@ -127,7 +127,8 @@ bool dispatcher::kill(std::uint64_t id) noexcept {
 }
 
 void dispatcher::stop_all_running() noexcept {
-  for (auto& link : links_) link->for_each_out([&](token_base& token, slot&) { stop_running(token); });
+  for (auto& link : links_)
+    link->for_each_out([&](token_base& token, slot&) { stop_running(token); });
 }
 
 void dispatcher::join_chain(std::uint64_t lead) noexcept {

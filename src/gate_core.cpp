@@ -1,14 +1,11 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include "gate_core.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include "tokengate/detail/fault_point.hpp"
 #include "tokengate/detail/tick_clock.hpp"
-#include "tokengate/logging.hpp"
 
-// The way in, and what any thread may ask of a gate. The drain is in gate_drain.cpp, the end of
-// life in gate_life.cpp, what there is to look at in gate_view.cpp.
+// The way in. The drain is in gate_drain.cpp, what any thread may ask of a gate in
+// gate_control.cpp, the end of life in gate_life.cpp, what there is to look at in gate_view.cpp.
 
 namespace tokengate::detail {
 namespace {
@@ -30,11 +27,6 @@ gate_options checked(gate_options options) noexcept {
 }
 
 }  // namespace
-
-gate_core::delivery& gate_core::delivery_here() noexcept {
-  static constinit thread_local delivery here;
-  return here;
-}
 
 gate_core::gate_core(asio::any_io_executor executor, std::unique_ptr<executor_port> port,
                      std::shared_ptr<pool_core> pool, gate_options const& options)
@@ -227,15 +219,6 @@ void gate_core::leave() noexcept {
   if (!running.empty()) signal_stops(running);
 }
 
-/// Workers write the parking word with each batch, so a look at it is dear. A turn that has posted
-/// another one may do without: should that one have run and parked already, on another thread of
-/// the loop, the workers ring; only what is ready needs the claim.
-bool gate_core::may_be_parked() noexcept {
-  delivery const& here = delivery_here();
-  if (here.gate == this && here.posted && dispatcher_.ready().empty()) return false;
-  return parking.looks_parked();
-}
-
 bool gate_core::wants_drain() noexcept {
   return !dispatcher_.ready().empty() || (dispatcher_.held() != 0 && stay_hot(tick_clock::now()));
 }
@@ -246,73 +229,6 @@ void gate_core::signal_stops(intrusive_list<token_base>& running) noexcept {
   while (token_base* token = running.pop_front()) {
     token->ops->request_stop(*token);
     leave_stop_note(*token);
-  }
-}
-
-void gate_core::begin_work(std::uint64_t tokens) noexcept {
-  if ((work_word_.fetch_add(tokens * one_token, std::memory_order_acq_rel) & tracked) != 0) return;
-  std::lock_guard hold(work_mutex_);
-  if ((work_word_.load(std::memory_order_relaxed) & tracked) != 0) return;
-  if (alive_for_work_) port_->start_work();
-  work_word_.fetch_or(tracked, std::memory_order_acq_rel);
-}
-
-void gate_core::end_work(std::uint64_t tokens) noexcept {
-  if (tokens != 0) work_word_.fetch_sub(tokens * one_token, std::memory_order_acq_rel);
-  if (work_word_.load(std::memory_order_relaxed) == tracked) rest();
-}
-
-/// Nothing is out: run() may return, async_drain() is done.
-void gate_core::rest() noexcept {
-  {
-    std::lock_guard hold(work_mutex_);
-    std::uint64_t idle = tracked;
-    if (!work_word_.compare_exchange_strong(idle, 0, std::memory_order_acq_rel)) return;
-    if (alive_for_work_) port_->finish_work();  // else ~gate has been quicker
-  }
-  release_waiters();
-}
-
-operation_record& gate_core::define(token_options const& options) {
-  enter();
-  struct on_exit {
-    gate_core& self;
-    ~on_exit() { self.leave(); }
-  } left{*this};
-  for (operation_record& each : operations_)
-    if (each.name == options.operation && each.options.weight == options.weight &&
-        each.options.max_concurrency == options.max_concurrency)
-      return each;
-  operation_record& added = operations_.emplace_back(std::string(options.operation), options);
-  dispatcher_.add_operation(added);
-  return added;
-}
-
-void gate_core::close(error why) noexcept {
-  enter();
-  if (!dispatcher_.closed()) dispatcher_.close(why);
-  leave();
-}
-
-void gate_core::stop() noexcept {
-  withdraw_and_stop(error::stopped);
-}
-
-bool gate_core::kill(std::uint64_t id) noexcept {
-  enter();
-  bool const found = dispatcher_.kill(id);
-  leave();
-  return found;
-}
-
-void gate_core::lost_error(std::exception_ptr const& error) noexcept {
-  lost_errors_.fetch_add(1, std::memory_order_relaxed);
-  try {
-    std::rethrow_exception(error);
-  } catch (std::exception const& e) {
-    logger()->error("a detached token failed and nobody takes the error: {}", e.what());
-  } catch (...) {
-    logger()->error("a detached token failed and nobody takes the error");
   }
 }
 

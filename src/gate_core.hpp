@@ -95,11 +95,11 @@ class gate_core final : public return_bell,
   struct delivery {
     gate_core* gate = nullptr;
     issue_stage* stage = nullptr;
-    std::uint8_t stageable = 0;       ///< lanes, a bit each, whose tokens may wait in the stage
-    bool posted = false;              ///< another turn was posted by this one
-    std::uint32_t reserved = 0;       ///< tokens that work_word_ counts ahead of their issue
-    std::uint64_t staged_since = 0;   ///< ticks, 0 when nothing is staged
-    std::uint64_t issued_at = 0;      ///< the last stamp that was taken, so that it serves twice
+    std::uint8_t stageable = 0;      ///< lanes, a bit each, whose tokens may wait in the stage
+    bool posted = false;             ///< another turn was posted by this one
+    std::uint32_t reserved = 0;      ///< tokens that work_word_ counts ahead of their issue
+    std::uint64_t staged_since = 0;  ///< ticks, 0 when nothing is staged
+    std::uint64_t issued_at = 0;     ///< the last stamp that was taken, so that it serves twice
   };
   [[nodiscard]] static delivery& delivery_here() noexcept;
 

@@ -1,11 +1,11 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include <sched.h>
 
-#include "gate_core.hpp"
+#include "gate_turn.hpp"
 #include "tokengate/detail/fault_point.hpp"
 #include "tokengate/detail/tick_clock.hpp"
 
-// The drain: the budgeted batch in which finished tokens reach their handlers.
+// The drain: one turn of the loop with a gate. How its handlers run is in gate_turn.cpp.
 
 namespace tokengate::detail {
 namespace {
@@ -61,41 +61,6 @@ void gate_core::park_drain() noexcept {
     parking.unpark();
   } while (!parking.try_park());
 }
-
-/// One turn of the loop with this gate. Takes the tokens that its handlers issue into the books
-/// ahead, and the tokens that it ended out of them at the end.
-class gate_core::turn {
- public:
-  explicit turn(gate_core& gate) noexcept : gate_(gate), outer_(delivery_here()) {
-    delivery_here() = {&gate};
-  }
-  ~turn() {
-    delivery& here = delivery_here();
-    if (issue_stage* stage = std::exchange(here.stage, nullptr)) {
-      if (here.staged_since != 0) gate_.publish_staged();
-      gate_.stages_.give_back(stage);
-    }
-    std::uint64_t const done = ended_ + here.reserved;
-    here = outer_;
-    if (done != 0) gate_.end_work(done);
-  }
-
-  /// Before the handlers of a batch run, inside the combiner.
-  void prepare(std::size_t handlers) noexcept {
-    delivery& here = delivery_here();
-    here.stageable = 0;
-    if (handlers < 2) return;  // a single token does not wait for company
-    if (here.stage == nullptr) here.stage = gate_.stages_.take();
-    if (here.stage != nullptr) here.stageable = gate_.busy_lanes();
-  }
-
-  void deliver(intrusive_list<token_base>& batch, std::uint64_t until);
-
- private:
-  gate_core& gate_;
-  delivery const outer_;  ///< of a handler that runs its loop inside itself
-  std::uint64_t ended_ = 0;
-};
 
 void gate_core::drain(bool continued, std::uint64_t posted_at) {
   auto now = tick_clock::now();
@@ -169,14 +134,6 @@ std::size_t gate_core::collect_batch(intrusive_list<token_base>& batch, std::siz
   return returned;
 }
 
-/// Lanes, a bit each, in which a token gains nothing by being sent off at once.
-std::uint8_t gate_core::busy_lanes() const noexcept {
-  unsigned lanes = 0;
-  for (std::size_t lane = 0; lane != lane_count; ++lane)
-    lanes |= static_cast<unsigned>(dispatcher_.saturated(lane)) << lane;
-  return static_cast<std::uint8_t>(lanes);
-}
-
 /// Takes what came back, about `budget` of it.
 std::size_t gate_core::collect(std::size_t budget, std::uint64_t now) noexcept {
   std::size_t taken = 0;
@@ -193,8 +150,7 @@ std::size_t gate_core::collect(std::size_t budget, std::uint64_t now) noexcept {
     auto& returns = from->shared().returns;
     std::size_t const there = returns.read_available();
     // They come in the order in which they were sent.
-    for (std::size_t i = 0; i != std::min(there, look_ahead); ++i)
-      prefetch_returned(from->out(i));
+    for (std::size_t i = 0; i != std::min(there, look_ahead); ++i) prefetch_returned(from->out(i));
     if (there <= budget - taken) {
       if (there != 0) returns.consume_all([&](slot* place) { came[count++] = place; });
     } else {
@@ -228,45 +184,6 @@ void gate_core::record_waits(token_base& token, std::uint64_t now, std::uint64_t
   wait_backlog_.record(dispatched - token.issued, times);
   wait_mailbox_.record(tick_clock::elapsed(dispatched, token.started), times);
   return_to_loop_.record(tick_clock::elapsed(ended, now), times);
-}
-
-void gate_core::turn::deliver(intrusive_list<token_base>& batch, std::uint64_t until) {
-  struct on_exit {
-    turn& self;
-    intrusive_list<token_base>& batch;
-    std::uint64_t ended = 0;
-
-    ~on_exit() {
-      gate_core& gate = self.gate_;
-      gate.finished_.fetch_add(ended, std::memory_order_relaxed);
-      self.ended_ += ended;
-      if (batch.empty()) return;
-      // A handler threw, or time is up: the rest comes first in the next turn.
-      gate.enter();
-      batch.splice_back(gate.dispatcher_.ready());
-      gate.dispatcher_.ready().splice_back(batch);
-      gate.leave();
-    }
-  } guard{*this, batch};
-  delivery& here = delivery_here();
-  while (token_base* token = batch.pop_front()) {
-    ++guard.ended;  // ends in any case, also when its handler throws
-    token->ops->end(token, ending::deliver);
-    if (batch.empty()) break;
-    // The stamp of what the handler issued, if it did, will do: it is one handler old at most.
-    auto now = std::exchange(here.issued_at, 0);
-    if (now == 0) now = tick_clock::now();
-    if (now > until) break;
-    if (here.staged_since != 0 && now - here.staged_since > gate_.publish_after_)
-      gate_.publish_staged();
-  }
-}
-
-/// Admits what this thread has staged. If somebody else is in, he does it, or the next one.
-void gate_core::publish_staged() noexcept {
-  delivery_here().staged_since = 0;
-  enter();
-  leave();
 }
 
 }  // namespace tokengate::detail

@@ -122,8 +122,7 @@ bool worker::serve(attached& from) {
   auto const turn_ends = begun + turn_;
   do {
     slot& place = *from.taken[from.next++];
-    if (from.count - from.next > look_ahead)
-      prefetch_token(*from.taken[from.next + look_ahead]);
+    if (from.count - from.next > look_ahead) prefetch_token(*from.taken[from.next + look_ahead]);
     TOKENGATE_FAULT_POINT("before claim");
     // acq_rel: see lane_link::pull_back. Null is a husk.
     if (token_base* token = place.claim.exchange(nullptr, std::memory_order_acq_rel)) {

@@ -65,7 +65,9 @@ class outcome_slot {
     else
       ::new (static_cast<void*>(&value_)) value_type(std::forward<F>(call)());
   }
-  void set_error(std::exception_ptr error) noexcept { std::construct_at(&error_, std::move(error)); }
+  void set_error(std::exception_ptr error) noexcept {
+    std::construct_at(&error_, std::move(error));
+  }
   /// Only once, and only after set_from() returned.
   [[nodiscard]] auto take() requires(!std::is_void_v<R>) {
     return value_of_t<R>(std::move(value_));

@@ -1,0 +1,93 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include "gate_turn.hpp"
+
+#include "tokengate/detail/tick_clock.hpp"
+
+// How the handlers of one turn run, and what becomes of the tokens that they issue.
+
+namespace tokengate::detail {
+
+gate_core::delivery& gate_core::delivery_here() noexcept {
+  static constinit thread_local delivery here;
+  return here;
+}
+
+gate_core::turn::turn(gate_core& gate) noexcept : gate_(gate), outer_(delivery_here()) {
+  delivery_here() = {.gate = &gate};
+}
+
+gate_core::turn::~turn() {
+  delivery& here = delivery_here();
+  if (issue_stage* stage = std::exchange(here.stage, nullptr)) {
+    if (here.staged_since != 0) gate_.publish_staged();
+    gate_.stages_.give_back(stage);
+  }
+  std::uint64_t const done = ended_ + here.reserved;
+  here = outer_;
+  if (done != 0) gate_.end_work(done);
+}
+
+void gate_core::turn::prepare(std::size_t handlers) noexcept {
+  delivery& here = delivery_here();
+  here.stageable = 0;
+  if (handlers < 2) return;  // a single token does not wait for company
+  if (here.stage == nullptr) here.stage = gate_.stages_.take();
+  if (here.stage != nullptr) here.stageable = gate_.busy_lanes();
+}
+
+void gate_core::turn::deliver(intrusive_list<token_base>& batch, std::uint64_t until) {
+  struct on_exit {
+    turn& self;
+    intrusive_list<token_base>& batch;
+    std::uint64_t ended = 0;
+
+    ~on_exit() {
+      gate_core& gate = self.gate_;
+      gate.finished_.fetch_add(ended, std::memory_order_relaxed);
+      self.ended_ += ended;
+      if (batch.empty()) return;
+      gate.enter();
+      batch.splice_back(gate.dispatcher_.ready());
+      gate.dispatcher_.ready().splice_back(batch);
+      gate.leave();
+    }
+  } guard{*this, batch};
+  delivery& here = delivery_here();
+  while (token_base* token = batch.pop_front()) {
+    ++guard.ended;  // ends in any case, also when its handler throws
+    token->ops->end(token, ending::deliver);
+    if (batch.empty()) break;
+    // The stamp of what the handler issued, if it did, will do: it is one handler old at most.
+    auto now = std::exchange(here.issued_at, 0);
+    if (now == 0) now = tick_clock::now();
+    if (now > until) break;
+    if (here.staged_since != 0 && now - here.staged_since > gate_.publish_after_)
+      gate_.publish_staged();
+  }
+}
+
+/// Lanes, a bit each, in which a token gains nothing by being sent off at once.
+std::uint8_t gate_core::busy_lanes() const noexcept {
+  unsigned lanes = 0;
+  for (std::size_t lane = 0; lane != lane_count; ++lane)
+    lanes |= static_cast<unsigned>(dispatcher_.saturated(lane)) << lane;
+  return static_cast<std::uint8_t>(lanes);
+}
+
+/// Admits what this thread has staged. If somebody else is in, he does it, or the next one.
+void gate_core::publish_staged() noexcept {
+  delivery_here().staged_since = 0;
+  enter();
+  leave();
+}
+
+/// Workers write the parking word with each batch, so a look at it is dear. A turn that has posted
+/// another one may do without: should that one have run and parked already, on another thread of
+/// the loop, the workers ring; only what is ready needs the claim.
+bool gate_core::may_be_parked() noexcept {
+  delivery const& here = delivery_here();
+  if (here.gate == this && here.posted && dispatcher_.ready().empty()) return false;
+  return parking.looks_parked();
+}
+
+}  // namespace tokengate::detail
