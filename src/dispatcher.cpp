@@ -65,12 +65,18 @@ void dispatcher::wait_for_room(lane_state& lane, token_base& token) noexcept {
   }
 }
 
-/// Estimated wait by what is ahead in the lane; only for tokens that have a deadline.
+/// Whether a token is expected to end too late, by what is ahead of it in the lane and its own run
+/// time; only for tokens that have a deadline. An eighth is for what estimates do not know: it
+/// costs nothing, as workers that have a backlog do not run dry for it.
 bool dispatcher::cannot_make_it(token_base& token, time_point at) const noexcept {
   lane_state const& lane = lanes_[token.lane];
   if (lane.waiting == 0 || !lane.estimate.known() || lane.links.empty()) return false;
   std::uint64_t const ahead = lane.waiting + lane.in_flight;
-  auto const wait = tick_clock::to_ns(ahead * lane.estimate.mean() / lane.links.size());
+  auto const& own = token.operation->estimate.known() ? token.operation->estimate : lane.estimate;
+  auto const queue =
+      std::max(ahead * lane.estimate.mean() / lane.links.size(), ahead * lane.pace.mean());
+  auto const needed = queue + own.mean();
+  auto const wait = tick_clock::to_ns(needed + needed / 8 + hand_over_);
   return token.extras->deadline - at < std::chrono::nanoseconds(wait);
 }
 
@@ -181,6 +187,7 @@ void dispatcher::pump(std::uint64_t now) noexcept {
       dispatch(token, *link, now);
     }
   for (lane_state& lane : lanes_) {
+    lane.pace.look(now, lane.waiting != 0);
     for (;;) {
       while (token_base* token = lane.backlog.front()) {
         if (token->simple) {

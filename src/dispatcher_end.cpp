@@ -24,6 +24,7 @@ token_base* dispatcher::give_back(lane_link& from, slot& place) noexcept {
     return nullptr;
   }
   lane.estimate.add(ran);
+  lane.pace.finished();
   from.learn(lane.estimate, hand_over_);
   token->operation->estimate.add(ran);
   if (token->extras == nullptr && chains_.empty()) [[likely]] {

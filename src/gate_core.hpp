@@ -189,6 +189,8 @@ class gate_core final : public return_bell,
   std::optional<asio::steady_timer> timer_;
   dispatcher::time_point timer_at_ = dispatcher::time_point::max();
   bool overloaded_ = false;
+  bool overload_logged_ = false;
+  std::chrono::steady_clock::time_point overload_at_{};  ///< when its begin was last logged
   std::uint64_t refused_seen_ = 0;
   histogram wait_backlog_;
   histogram wait_mailbox_;

@@ -10,6 +10,8 @@
 namespace tokengate::detail {
 namespace {
 
+constexpr std::chrono::seconds between_warnings{1};
+
 operation_snapshot view(operation_record const& from, double ns) {
   auto const ended = [&](token_state state) {
     return from.outcomes[static_cast<std::size_t>(state)].get();
@@ -133,10 +135,16 @@ void gate_core::note_overload() noexcept {
   refused_seen_ = refused;
   if (begun) {
     overloaded_ = true;
-    logger()->warn("overload: the backlog is full, tokens are refused");
+    // At the edge of overload it begins and ends all the time.
+    auto const now = std::chrono::steady_clock::now();
+    overload_logged_ = now - overload_at_ >= between_warnings;
+    if (!overload_logged_) return;
+    overload_at_ = now;
+    logger()->warn("overload: tokens are refused");
   } else if (over) {
     overloaded_ = false;
-    logger()->warn("overload is over: {} tokens were refused so far", refused);
+    if (overload_logged_)
+      logger()->warn("overload is over: {} tokens were refused so far", refused);
   }
 }
 

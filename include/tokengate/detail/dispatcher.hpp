@@ -197,6 +197,7 @@ class dispatcher {
     std::size_t waiting = 0;
     std::size_t in_flight = 0;
     run_estimate estimate;
+    service_pace pace;
   };
   using keys =
       std::unordered_map<std::uint64_t, key_record, std::hash<std::uint64_t>, std::equal_to<>,

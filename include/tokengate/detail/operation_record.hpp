@@ -46,6 +46,36 @@ class run_estimate {
   std::uint64_t peak_ = 0;
 };
 
+/// What a lane takes from one result to the next while work waits for it. Beside the run times that
+/// has in it whatever else there is: hand-over, preemption, other gates. Ticks.
+class service_pace {
+ public:
+  void finished() noexcept { ++count_; }
+  void look(std::uint64_t now, bool work_waits) noexcept {
+    if (!work_waits) {
+      since_ = 0;
+      mean_ = 0;
+    } else if (since_ == 0) {
+      since_ = now;
+      count_ = 0;
+    } else if (count_ >= enough) {
+      auto const fresh = static_cast<std::int64_t>((now - since_) / count_);
+      mean_ += mean_ == 0 ? fresh : (fresh - mean_) / 4;
+      since_ = now;
+      count_ = 0;
+    }
+  }
+  /// 0 while it is not known.
+  [[nodiscard]] std::uint64_t mean() const noexcept { return static_cast<std::uint64_t>(mean_); }
+
+ private:
+  static constexpr std::uint64_t enough = 16;
+
+  std::uint64_t since_ = 0;
+  std::uint64_t count_ = 0;
+  std::int64_t mean_ = 0;
+};
+
 /// One operation of one gate. Its address is stable for the life of the gate's core. The counters
 /// may be read by any thread, everything else belongs to the holder of the combiner.
 struct operation_record {
