@@ -19,7 +19,7 @@ code() {
 
 # 1. The cores, the worker side and every source but the shells do not see Asio, not even through a
 #    header they include.
-shells='gate* operation* *drain* loop* return* guard* flow_var*'
+shells='gate* operation* *drain* loop* return* guard* flow_var* turn_queue* thread_wait*'
 files=$(find include/tokengate/detail include/tokengate/worker_pool*.hpp -name '*.hpp' 2>/dev/null || true)
 for file in src/*.?pp; do
   for shell in $shells; do

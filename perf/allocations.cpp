@@ -5,6 +5,8 @@
 // count; a benchmark that starts so many has other worries.
 #include "allocations.hpp"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -15,28 +17,39 @@
 namespace {
 
 struct alignas(64) counter {
-  std::atomic<std::uint64_t> value{0};
+  std::atomic<std::uint64_t> blocks{0};
+  std::atomic<std::uint64_t> bytes{0};
 };
 constinit std::array<counter, 256> counters{};
 constinit std::atomic<std::size_t> threads{0};
 constinit thread_local counter* mine = nullptr;
 
-void count() noexcept {
+void add(std::atomic<std::uint64_t>& to, std::uint64_t amount) noexcept {
+  to.store(to.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+}
+
+void count(std::size_t size) noexcept {
   if (mine == nullptr)
     mine = &counters[threads.fetch_add(1, std::memory_order_relaxed) % counters.size()];
-  auto const now = mine->value.load(std::memory_order_relaxed);
-  mine->value.store(now + 1, std::memory_order_relaxed);
+  add(mine->blocks, 1);
+  add(mine->bytes, size);
+}
+
+std::uint64_t sum(std::atomic<std::uint64_t> counter::*part) noexcept {
+  std::uint64_t all = 0;
+  for (auto const& each : counters) all += (each.*part).load(std::memory_order_relaxed);
+  return all;
 }
 
 void* aligned(std::size_t alignment, std::size_t size) noexcept {
-  count();
+  count(size);
   void* block = nullptr;
   auto const at = std::max(alignment, sizeof(void*));
   return posix_memalign(&block, at, std::max<std::size_t>(size, 1)) == 0 ? block : nullptr;
 }
 
 void* plain(std::size_t size) {
-  count();
+  count(size);
   if (auto* block = std::malloc(std::max<std::size_t>(size, 1))) return block;
   throw std::bad_alloc{};
 }
@@ -44,9 +57,16 @@ void* plain(std::size_t size) {
 }  // namespace
 
 std::uint64_t perf::allocations() {
-  std::uint64_t sum = 0;
-  for (auto const& each : counters) sum += each.value.load(std::memory_order_relaxed);
-  return sum;
+  return sum(&counter::blocks);
+}
+
+std::uint64_t perf::bytes_requested() {
+  return sum(&counter::bytes);
+}
+
+std::uint64_t perf::heap_bytes() {
+  auto const now = mallinfo2();
+  return now.uordblks + now.hblkhd;
 }
 
 // The remaining forms of the standard library forward to these.

@@ -9,4 +9,10 @@ namespace perf {
 /// aligned_alloc (which Asio's recycling allocator calls). Plain malloc is not counted.
 std::uint64_t allocations();
 
+/// The bytes that were asked for in them.
+std::uint64_t bytes_requested();
+
+/// What the heap holds now, with all that the allocator adds to each block; of plain malloc too.
+std::uint64_t heap_bytes();
+
 }  // namespace perf

@@ -29,12 +29,14 @@ sample burst(peer& who, effort const& much) {
 }  // namespace
 
 void add_burst(std::vector<workload>& to) {
+  setup free;
+  free.where = placement::every_core;
   to.push_back({"burst",
                 "4 tasks of 8 ms per core, issued together: how much of the cores do they get?",
                 {{"efficiency", "ratio", better::more},
                  {"wall", "ms"},
                  {"mean_outstanding", "count", better::neither}},
-                contenders(shape::callback, placement::every_core, burst)});
+                contenders(free, burst)});
 }
 
 }  // namespace perf

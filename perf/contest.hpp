@@ -3,8 +3,7 @@
 
 #include <cstddef>
 #include <functional>
-#include <initializer_list>
-#include <string_view>
+#include <string>
 #include <vector>
 
 #include "peers/peer.hpp"
@@ -14,14 +13,27 @@ namespace perf {
 
 /// What a workload does with one peer, made and placed, its loop on the calling thread.
 using trial = std::function<sample(peer&, effort const&)>;
+/// The same for a workload that makes its peers itself, several or one after the other.
+using factory = std::function<std::unique_ptr<peer>()>;
+using long_trial = std::function<sample(factory const&, effort const&)>;
 
-/// A variant for each peer: stock idioms in their own shape, the others in `how`. With `only`,
-/// the stock idioms are those named there.
-std::vector<variant> contenders(shape how, placement where, trial const& what,
-                                std::initializer_list<std::string_view> only = {});
+/// Who takes part in a workload.
+struct entrants {
+  /// Of the peers that are not ours, those named here; empty means all that take part unasked.
+  std::vector<std::string> only{};
+  /// And not these.
+  std::vector<std::string> without{};
+  /// The process may use so many cores at once meanwhile, by a CPU quota; 0 is no limit.
+  double quota = 0;
+};
 
-/// Runs the load and throws unless every token that was issued came back.
-void run_whole(peer& who, load& what);
+/// A variant for each peer: those with a shape of their own in that, the others as `how` says.
+std::vector<variant> contenders(setup const& how, trial const& what, entrants const& who = {});
+std::vector<variant> contenders(setup const& how, long_trial const& what, entrants const& who = {});
+
+/// Runs the load and throws unless every token that was issued came back, and its function was run;
+/// with `may_refuse`, or was not because the peer refused it.
+void run_whole(peer& who, load& what, bool may_refuse = false);
 
 /// Runs a short load with `outstanding` empty tokens, to warm up; gives the number of them that
 /// would take about `length`.

@@ -6,6 +6,9 @@
 namespace perf {
 
 /// The handler that a peer calls on the loop when a token is back: it issues the next one.
+///
+/// `issue(slot&, again)` runs the slot's task elsewhere and then calls the second argument on the
+/// loop. It must outlive the load.
 template <class Issue>
 class again {
  public:
@@ -20,17 +23,21 @@ class again {
     start();
   }
 
+  void refused() const {
+    load_->refused(*slot_);
+    start();
+  }
+
  private:
   load* load_;
   slot* slot_;
   Issue* issue_;
 };
 
-/// Closed loop by callback: starts every slot of `what`. `issue(slot&, again)` runs the slot's task
-/// elsewhere and then calls the second argument on the loop. `issue` must outlive the load.
+/// Takes `place` as far as `what` wants it taken.
 template <class Issue>
-void drive(load& what, Issue& issue) {
-  for (auto& place : what.slots()) again<Issue>{what, place, issue}.start();
+void drive(load& what, slot& place, Issue& issue) {
+  again<Issue>{what, place, issue}.start();
 }
 
 }  // namespace perf

@@ -19,7 +19,7 @@ sample idle(peer& who, effort const& much) {
   std::chrono::duration<double> const wall = clock::now() - begin;
   auto const after = usage_now();
   std::chrono::duration<double> const cpu = after.cpu - before.cpu;
-  // Less the one with which the loop itself fell asleep.
+  // A thread that goes back to sleep was woken; less the one with which the loop fell asleep.
   auto const switches =
       static_cast<double>(after.voluntary_switches - before.voluntary_switches - 1);
   return {100 * (cpu / wall), std::max(0.0, switches) / wall.count()};
@@ -28,10 +28,14 @@ sample idle(peer& who, effort const& much) {
 }  // namespace
 
 void add_idle(std::vector<workload>& to) {
+  setup free;
+  free.where = placement::every_core;
+  entrants who;
+  who.only = {"asio_callback", "tbb_arena", "thread_pool"};
   to.push_back({"idle",
                 "nothing in flight, the loop running: what does the process use?",
-                {{"cpu_percent", "percent"}, {"switches_per_second", "1/s"}},
-                contenders(shape::callback, placement::every_core, idle, {"asio_callback"})});
+                {{"cpu_percent", "percent"}, {"wakeups_per_second", "1/s"}},
+                contenders(free, idle, who)});
 }
 
 }  // namespace perf

@@ -1,6 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -18,58 +19,96 @@ using clock = std::chrono::steady_clock;
 struct task {
   std::uint32_t rounds = 0;
   std::uint8_t lane = 0;
+  /// The function first waits until this is true: it keeps a worker from taking what is behind it.
+  std::atomic<bool> const* released = nullptr;
 
-  void operator()() const { spin(rounds); }
+  void operator()() const {
+    if (released != nullptr) released->wait(false);
+    spin(rounds);
+  }
 };
 
 /// One place for a token that is out: a peer issues its task, waits, and takes the next.
 struct slot {
   task work;
   clock::time_point issued;
+  bool armed = false;  ///< open loop: an arrival, not issued yet
+  int runs = 0;        ///< since it was issued; right is one
+
+  void run() {
+    work();
+    ++runs;
+  }
 };
 
 /// What a workload wants issued, and the record of what came back. A closed loop: `outstanding`
-/// slots, each of which takes the next task when its last one is back.
+/// slots, each of which takes the next task when its last one is back. Or an open one: a slot for
+/// each arrival, which takes one task when its time has come.
 ///
-/// Used by one thread, the loop's; only slot::work is read by a worker, while its token is out.
+/// Used by one thread, the loop's; only slot::run is called by a worker, while its token is out.
 class load {
  public:
   load(std::size_t outstanding, std::size_t total) : slots_(outstanding), total_(total) {}
+  /// An open loop of tokens that are due so long after its start.
+  explicit load(std::vector<std::chrono::nanoseconds> due);
 
   /// The tasks, issued in this order and then from the start. Without it: one empty task.
   load& mix(std::vector<task> tasks);
+  /// The first token runs this one instead.
+  load& first(task one);
   /// Stop issuing after `length` instead of after a number of tokens.
   load& until(std::chrono::nanoseconds length);
-  /// Take the time of each token.
+  /// Take the time of each token, from issue, or from when an arrival was due.
   load& timed();
+  /// Called on the loop just before the token of this number, counted from 0, is issued.
+  load& before(std::size_t number, std::function<void()> call);
+  load& before_last(std::function<void()> call) { return before(total_ - 1, std::move(call)); }
 
   /// Fills `place` with the next task. False when there is none: this slot is done.
   bool next(slot& place) {
-    if (issued_ == total_ || (until_.count() != 0 && late())) return last();
+    if (open_) {
+      if (!std::exchange(place.armed, false)) return last();
+    } else if (issued_ == total_ || (until_.count() != 0 && late())) {
+      return last();
+    }
     if (position_ == tasks_.size()) position_ = 0;
     place.work = tasks_[position_++];
-    if (issued_++ == mark_) mark();
-    if (timed_) place.issued = clock::now();
+    if (issued_++ == mark_) mark(place);
+    if (timed_ && !open_) place.issued = clock::now();
     return true;
   }
 
-  /// The token of `place` is back on the loop.
-  void finished(slot const& place) {
+  /// The token of `place` is back on the loop: its function has run.
+  void finished(slot& place) {
     ++completed_;
+    if (std::exchange(place.runs, 0) != 1) ++wrong_;
     if (timed_) record(place);
+  }
+  /// The token of `place` is back on the loop: its function was refused or given up.
+  void refused(slot& place) {
+    ++refused_;
+    if (std::exchange(place.runs, 0) != 0) ++wrong_;
   }
 
   std::vector<slot>& slots() { return slots_; }
   /// Called once, on the loop, when the last token is back.
   void when_done(std::function<void()> call) { done_ = std::move(call); }
 
+  /// Open loop: when the token of each slot is due; empty for a closed one.
+  std::vector<std::chrono::nanoseconds> const& due() const { return due_; }
+
   /// The record. Each may be read when the load is done.
   std::size_t issued() const { return issued_; }
   std::size_t completed() const { return completed_; }
+  std::size_t refused() const { return refused_; }
+  /// Tokens whose function had not run exactly once when they came back, or did run though refused.
+  std::size_t wrong() const { return wrong_; }
   /// From the first issue to the last return.
   std::chrono::duration<double> elapsed() const { return end_ - first_; }
-  /// Heap blocks per token, counted from the third time around (every slot, every cache is then
-  /// filled) until nothing more was issued. 0 for a load too short to say.
+  /// Time per token from the third time around (every slot, every cache is then filled) to the last
+  /// issue; 0 for a load too short to say.
+  std::chrono::duration<double> settled_time() const;
+  /// Heap blocks per token over the same stretch.
   double allocations_per_token() const;
   /// Rounds of work in all timed tasks that came back.
   double rounds() const { return rounds_; }
@@ -77,29 +116,44 @@ class load {
   std::vector<double> const& times(std::uint8_t lane) const { return times_[lane]; }
 
  private:
+  struct moment {
+    std::size_t at;
+    std::function<void()> call;
+  };
   static constexpr auto unlimited = static_cast<std::size_t>(-1);
 
   bool late() const { return issued_ != 0 && clock::now() - first_ >= until_; }
-  void mark();
+  void mark(slot& place);
+  void settle();
+  void dry();
   bool last();
   void record(slot const& place);
 
   std::vector<slot> slots_;
+  std::vector<std::chrono::nanoseconds> due_;
   std::vector<task> tasks_{task{}};
   std::size_t position_ = 0;
   std::size_t total_;
   std::size_t issued_ = 0;
   std::size_t completed_ = 0;
-  std::size_t mark_ = 0;
+  std::size_t refused_ = 0;
+  std::size_t wrong_ = 0;
+  std::size_t mark_ = 0;  ///< number of the token before which the next moment comes
+  std::vector<moment> moments_;
   std::size_t settled_ = 0;
   std::uint64_t blocks_ = 0;
   std::uint64_t blocks_used_ = 0;
   std::chrono::nanoseconds until_{0};
+  task first_task_;
+  bool first_differs_ = false;
   bool timed_ = false;
+  bool open_ = false;
   bool dry_ = false;
   bool done_called_ = false;
   double rounds_ = 0;
   clock::time_point first_;
+  clock::time_point settled_at_;
+  clock::time_point dry_at_;
   clock::time_point end_;
   std::vector<double> times_[3];
   std::function<void()> done_;

@@ -47,19 +47,24 @@ bool pin_this_thread(unsigned core) {
   return set_mask({core});
 }
 
+bool unpin_this_thread() {
+  return set_mask(usable_cores());
+}
+
 scoped_pin::scoped_pin(std::optional<unsigned> core) {
   usable_cores();  // read before the mask is narrowed
   if (core) pinned_ = pin_this_thread(*core);
 }
 
 scoped_pin::~scoped_pin() {
-  if (pinned_) set_mask(usable_cores());
+  if (pinned_) unpin_this_thread();
 }
 
 usage usage_now() {
   rusage raw{};
   getrusage(RUSAGE_SELF, &raw);
-  return {as_duration(raw.ru_utime) + as_duration(raw.ru_stime), raw.ru_nvcsw};
+  return {as_duration(raw.ru_utime) + as_duration(raw.ru_stime), raw.ru_nvcsw,
+          raw.ru_nvcsw + raw.ru_nivcsw};
 }
 
 }  // namespace perf

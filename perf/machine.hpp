@@ -17,6 +17,8 @@ unsigned worker_core();
 
 /// Lets the calling thread run on `core` only. False when the system refuses.
 bool pin_this_thread(unsigned core);
+/// Lets it run on all usable cores again.
+bool unpin_this_thread();
 
 /// Pins the calling thread for a scope. Without a core it does nothing.
 class scoped_pin {
@@ -34,6 +36,7 @@ class scoped_pin {
 struct usage {
   std::chrono::nanoseconds cpu{};
   long voluntary_switches = 0;
+  long switches = 0;  ///< of both kinds
 };
 usage usage_now();
 

@@ -15,7 +15,7 @@ std::vector<std::string> split(std::string const& names) {
   return parts;
 }
 
-double positive(std::string const& name, std::string const& text) {
+double positive(std::string const& name, std::string const& text, double most = 1e6) {
   std::size_t used = 0;
   double value = 0;
   try {
@@ -23,7 +23,7 @@ double positive(std::string const& name, std::string const& text) {
   } catch (std::exception const&) {
     used = 0;
   }
-  if (used == 0 || used != text.size() || !(value > 0) || value > 1e6)
+  if (used == 0 || used != text.size() || !(value > 0) || value > most)
     throw std::invalid_argument(name + " wants a number greater than 0, not '" + text + "'");
   return value;
 }
@@ -49,11 +49,21 @@ options read_options(int argc, char** argv) {
       read.variants = split(value());
     } else if (name == "--json") {
       read.json = value();
+    } else if (name == "--read") {
+      read.read = split(value());
+    } else if (name == "--plot") {
+      read.plot = value();
+    } else if (name == "--tables") {
+      read.tables = split(value());
+    } else if (name == "--stamp") {
+      read.stamp = value();
     } else if (name == "--repeat") {
       read.repeat = static_cast<std::size_t>(positive(name, value()) + 0.5);
       if (read.repeat == 0) read.repeat = 1;
     } else if (name == "--scale") {
       read.scale = positive(name, value());
+    } else if (name == "--tokens") {
+      read.tokens = static_cast<std::size_t>(positive(name, value(), 1e9));
     } else if (name == "--seed") {
       read.seed = static_cast<unsigned>(positive(name, value()));
     } else {
@@ -64,14 +74,21 @@ options read_options(int argc, char** argv) {
 }
 
 std::string usage_text() {
-  return "tokengate_perf: the library beside what one would write with Asio alone\n"
+  return "tokengate_perf: the library beside what one would take instead\n"
          "  --list               name the workloads and stop\n"
          "  --run NAME,...       run these only\n"
          "  --variant NAME,...   let these only take part\n"
          "  --repeat N           interleaved rounds per workload (10)\n"
          "  --scale F            length of each run, as a factor (1)\n"
+         "  --tokens N           length of the workload `instructions` (20000)\n"
          "  --seed N             order of the variants in each round (1)\n"
-         "  --json FILE          write the rows there as well\n";
+         "  --json FILE          write the rows there as well\n"
+         "  --read FILE,...      do not measure: take the rows from there, of the last file that "
+         "has\n"
+         "                       the workload; fails unless the files are whole\n"
+         "  --plot FOLDER        draw the plots there\n"
+         "  --tables FILE,...    refresh the tables of these documents\n"
+         "  --stamp TEXT         what to say beside the tables, such as the commit\n";
 }
 
 }  // namespace perf

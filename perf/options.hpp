@@ -13,8 +13,13 @@ struct options {
   std::vector<std::string> run;       ///< workloads; empty means all
   std::vector<std::string> variants;  ///< contenders; empty means all
   std::string json;
+  std::vector<std::string> read;    ///< files of rows, instead of measuring
+  std::string plot;                 ///< folder for the plots
+  std::vector<std::string> tables;  ///< documents whose tables are refreshed
+  std::string stamp;                ///< put beside the tables
   std::size_t repeat = 10;
   double scale = 1;
+  std::size_t tokens = 20'000;
   unsigned seed = 1;
 };
 

@@ -32,6 +32,7 @@ std::optional<double> best_stock(std::vector<record> const& records, std::size_t
   for (auto const& each : records) {
     if (!each.who->stock || each.runs.empty()) continue;
     auto const value = median(column(each, index));
+    if (std::isnan(value)) continue;
     if (!best || (direction == better::less ? value < *best : value > *best)) best = value;
   }
   return best;
@@ -43,13 +44,18 @@ std::optional<double> ratio(double ours, std::optional<double> stock, better dir
 }
 
 std::string cell(row const& from) {
-  auto const digits = from.median >= 100 ? "%.0f" : from.median >= 10 ? "%.1f" : "%.3f";
-  auto shown = text(digits, from.median) + " \u00b1" + text(digits, from.mad);
+  auto shown = readable(from.median) + " \u00b1" + readable(from.mad);
   if (from.ratio_to_best_stock) shown += " (" + text("%.2f", *from.ratio_to_best_stock) + "x)";
   return shown;
 }
 
 }  // namespace
+
+std::string readable(double value) {
+  if (value == 0) return "0";
+  auto const size = std::abs(value);
+  return text(size >= 100 ? "%.0f" : size >= 10 ? "%.1f" : "%.3f", value);
+}
 
 std::vector<row> summarise(workload const& what, std::vector<record> const& records) {
   std::vector<row> rows;
@@ -59,6 +65,8 @@ std::vector<row> summarise(workload const& what, std::vector<record> const& reco
     for (auto const& each : records) {
       if (each.runs.empty()) continue;
       auto const values = column(each, index);
+      if (std::any_of(values.begin(), values.end(), [](double value) { return std::isnan(value); }))
+        continue;
       auto const middle = median(values);
       rows.push_back({what.name, each.who->name, figure.name, middle, median_deviation(values),
                       values.size(), figure.unit, ratio(middle, stock, figure.direction)});
@@ -67,22 +75,30 @@ std::vector<row> summarise(workload const& what, std::vector<record> const& reco
   return rows;
 }
 
+std::vector<row> rows_of(std::string const& workload, std::vector<row> const& all) {
+  std::vector<row> some;
+  for (auto const& each : all)
+    if (each.workload == workload) some.push_back(each);
+  return some;
+}
+
 void print_table(std::ostream& to, workload const& what, std::vector<row> const& rows) {
   constexpr std::size_t width = 28;
   auto const put = [&to](std::string const& line) {
     to << line.substr(0, line.find_last_not_of(' ') + 1) << '\n';
   };
+  if (rows.empty()) return;
   to << '\n' << what.name << ": " << what.question << '\n';
   std::string head = pad("", width);
   for (auto const& figure : what.metrics)
-    head += pad(figure.name + " [" + figure.unit + "]", width);
+    if (figure.in_table) head += pad(figure.name + " [" + figure.unit + "]", width);
   put(head);
   for (auto const& who : what.variants) {
     std::string cells;
     for (auto const& figure : what.metrics)
       for (auto const& each : rows)
         // The sign of dispersion is two bytes wide, but one column.
-        if (each.variant == who.name && each.metric == figure.name)
+        if (figure.in_table && each.variant == who.name && each.metric == figure.name)
           cells += pad(cell(each), width + 1);
     if (!cells.empty()) put(pad(who.name, width) + cells);
   }

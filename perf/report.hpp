@@ -34,10 +34,20 @@ struct record {
 /// Medians, dispersions and ratios of one workload.
 std::vector<row> summarise(workload const& what, std::vector<record> const& records);
 
+/// Those of one workload.
+std::vector<row> rows_of(std::string const& workload, std::vector<row> const& all);
+
 /// For people: a line per variant, a column per metric.
 void print_table(std::ostream& to, workload const& what, std::vector<row> const& rows);
 
+/// The figure as people like it: fewer digits for larger ones.
+std::string readable(double value);
+
 /// For machines: a list of rows.
 void write_json(std::ostream& to, std::vector<row> const& rows);
+
+/// Reads such a list. Throws std::runtime_error with file and place unless it is whole and well
+/// formed.
+std::vector<row> read_json(std::string const& file);
 
 }  // namespace perf

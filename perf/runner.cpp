@@ -54,7 +54,7 @@ std::vector<row> run_workload(workload const& what, options const& how) {
       auto& each = records[at];
       line.show(what.name, each.who->name, round, how.repeat);
       try {
-        each.runs.push_back(each.who->measure({how.scale}));
+        each.runs.push_back(each.who->measure({how.scale, how.tokens}));
       } catch (std::exception const& error) {
         throw std::runtime_error(what.name + ", " + each.who->name + ": " + error.what());
       }

@@ -1,9 +1,12 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <limits>
 #include <string>
 #include <utility>
 
 #include "contest.hpp"
 #include "machine.hpp"
+#include "settings.hpp"
+#include "syscalls.hpp"
 #include "workloads.hpp"
 
 namespace perf {
@@ -11,15 +14,60 @@ namespace {
 
 using namespace std::chrono_literals;
 
-sample stream(std::size_t outstanding, peer& who, effort const& much) {
-  auto const total = warm_up(who, outstanding, 300ms, much);
+std::vector<metric> const metrics{{"ns_per_token", "ns"},
+                                  {"cpu_ns_per_token", "ns"},
+                                  {"tokens_per_second", "1/s", better::more, false},
+                                  {"tokens_per_cpu_second", "1/s", better::more, false},
+                                  {"switches_per_token", "count", better::neither},
+                                  {"system_calls_per_token", "count", better::neither},
+                                  {"allocations_per_token", "count", better::neither}};
+
+/// By a peer of its own, since counting them costs time.
+double system_calls(std::size_t outstanding, factory const& make) {
+  auto const total = std::max<std::size_t>(20'000, 4 * outstanding);
+  syscall_counter const calls;
+  auto const who = make();
+  load first{outstanding, outstanding};
+  run_whole(*who, first);
+  auto const before = calls.count();
   load many{outstanding, total};
-  auto const used = usage_now();
+  run_whole(*who, many);
+  auto const after = calls.count();
+  if (!before || !after) return std::numeric_limits<double>::quiet_NaN();
+  return static_cast<double>(*after - *before) / static_cast<double>(total);
+}
+
+sample stream(std::size_t outstanding, factory const& make, effort const& much) {
+  sample all;
+  {
+    auto const who = make();
+    auto const total = warm_up(*who, outstanding, 300ms, much);
+    load many{outstanding, total};
+    auto const before = usage_now();
+    run_whole(*who, many);
+    auto const after = usage_now();
+    auto const tokens = static_cast<double>(total);
+    auto const wall = many.elapsed().count() / tokens;
+    auto const cpu = std::chrono::duration<double>(after.cpu - before.cpu).count() / tokens;
+    all = {wall * 1e9, cpu * 1e9, 1 / wall, 1 / cpu,
+           static_cast<double>(after.switches - before.switches) / tokens};
+    all.push_back(many.allocations_per_token());
+  }
+  all.insert(all.end() - 1, system_calls(outstanding, make));
+  return all;
+}
+
+/// A number of tokens that is not fitted to the machine, for a counter of instructions.
+sample fixed(peer& who, effort const& much) {
+  load many{4096, std::max<std::size_t>(2 * 4096, much.tokens)};
   run_whole(who, many);
-  auto const cpu = usage_now().cpu - used.cpu;
-  auto const tokens = static_cast<double>(total);
-  return {many.elapsed().count() * 1e9 / tokens, static_cast<double>(cpu.count()) / tokens,
-          many.allocations_per_token()};
+  return {static_cast<double>(many.completed())};
+}
+
+long_trial stream_of(std::size_t outstanding) {
+  return [outstanding](factory const& make, effort const& much) {
+    return stream(outstanding, make, much);
+  };
 }
 
 }  // namespace
@@ -31,16 +79,27 @@ void add_throughput(std::vector<workload>& to) {
   for (auto const& [how, word] : shapes)
     for (std::size_t outstanding : {32, 256, 4096}) {
       auto const number = std::to_string(outstanding);
-      auto measure = [outstanding](peer& who, effort const& much) {
-        return stream(outstanding, who, much);
-      };
+      setup form;
+      form.how = how;
+      entrants who;
+      // They know callbacks only, and are in the workloads of those.
+      if (how != shape::callback) who.without = {"tbb_arena", "thread_pool", "std_async"};
       to.push_back({"throughput_" + word + "_" + number,
                     number + " empty tokens out, awaited by " + word + ": what does each cost?",
-                    {{"ns_per_token", "ns"},
-                     {"cpu_ns_per_token", "ns"},
-                     {"allocations_per_token", "count", better::neither}},
-                    contenders(how, placement::one_worker, measure)});
+                    metrics, contenders(form, stream_of(outstanding), who)});
     }
+  for (auto const& each : other_settings())
+    to.push_back({"throughput_" + each.name,
+                  "256 empty tokens out, awaited by callback, " + each.question, metrics,
+                  contenders(each.how, stream_of(256), each.who)});
+  entrants few;
+  few.without = {"std_async"};
+  to.push_back({"instructions",
+                "a fixed number of empty tokens (--tokens), 4096 out, for sh cmake/perf.sh "
+                "--instructions: nothing is timed",
+                {{"tokens", "count", better::neither}},
+                contenders({}, fixed, few),
+                true});
 }
 
 }  // namespace perf

@@ -7,9 +7,18 @@ std::vector<workload> all_workloads() {
   std::vector<workload> all;
   add_round_trip(all);
   add_throughput(all);
+  add_efficiency(all);
   add_burst(all);
   add_window(all);
+  add_overload(all);
+  add_memory(all);
+  add_two_gates(all);
+  add_loop_echo(all);
   add_idle(all);
+  add_channel(all);
+  add_lock(all);
+  add_scope(all);
+  add_bus(all);
   return all;
 }
 

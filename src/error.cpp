@@ -9,7 +9,7 @@
 namespace tokengate {
 namespace {
 
-constexpr std::size_t error_count = static_cast<std::size_t>(error::broken_promise);
+constexpr std::size_t error_count = static_cast<std::size_t>(error::no_subscriber);
 
 char const* text(int value) noexcept {
   switch (static_cast<error>(value)) {
@@ -33,6 +33,12 @@ char const* text(int value) noexcept {
       return "timed out";
     case error::broken_promise:
       return "the promise was broken: no value will come";
+    case error::disconnected:
+      return "the other side went away";
+    case error::lagged:
+      return "too slow, items were dropped";
+    case error::no_subscriber:
+      return "nobody is there to take it";
   }
   return "unknown tokengate error";
 }

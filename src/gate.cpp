@@ -172,10 +172,5 @@ std::shared_ptr<gate_core> share(gate_core& gate) noexcept {
   return gate.shared_from_this();
 }
 
-void check_may_block() {
-  if (this_worker().self != nullptr || gate_service::on_any_loop())
-    throw boost::system::system_error(error::would_deadlock);
-}
-
 }  // namespace detail
 }  // namespace tokengate

@@ -16,13 +16,16 @@ enum class error {
   cancelled = 1,    ///< the caller gave the token up
   deadline_passed,  ///< the deadline passed before the function started; it was not run
   backlog_full,     ///< the lane's backlog has no place and the admission policy does not wait
-  overloaded,       ///< by the measured service time the token could not start before its deadline
+  overloaded,       ///< by the measured service times the token could not end before its deadline
   closed,           ///< the gate takes no more tokens
   stopped,          ///< the gate or the pool was stopped before the function started
   killed,           ///< an operator ended the token
   would_deadlock,   ///< the call would have blocked a loop thread or a worker on a token
   timed_out,        ///< a blocking wait took too long; nothing is lost
-  broken_promise    ///< the source of a value went away without giving one
+  broken_promise,   ///< the source of a value went away without giving one
+  disconnected,     ///< the other side went away
+  lagged,           ///< the reader was too slow, and items were dropped
+  no_subscriber     ///< nobody is there to take it
 };
 
 /// The category "tokengate". Its codes compare equal to the fitting generic conditions:

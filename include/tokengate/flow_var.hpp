@@ -8,25 +8,33 @@
 #include "tokengate/impl/await_below_1_82.hpp"
 #include "tokengate/impl/flow_state.hpp"
 #include "tokengate/impl/initiate.hpp"
+#include "tokengate/impl/lazy_wait.hpp"
 
 namespace tokengate {
+namespace detail {
+template <class R>
+class flow_group;
+}
 
-/// The result of a token that was issued already: a single-use channel. Await it on any executor,
-/// or block on it from a plain thread.
+/// A value that will come: the result of a token that was issued already, or what a promise<R> is
+/// given. A single-use channel: await it on any executor, or block on it from a plain thread. For
+/// several of them see when_all() and when_any().
 ///
 /// @par Thread safety  one thread at a time, except request_stop() and ready(), which any thread
 /// may call
 /// @par Completion signature  as lazy_token
 /// @par Completes with  the token's outcome; error::broken_promise when its io_context went away
 /// first
-/// @par Executor    the handler's associated executor, else that of the token's gate; never inline
+/// @par Executor    the handler's associated executor, else that of the token's gate or of the
+/// promise; never inline
 /// @par Cancellation  all types: the wait is given up with error::cancelled, the result stays and
 /// may be
-///                  waited for again. The token itself is stopped with request_stop()
+///                  waited for again. The token itself is stopped with request_stop(); a promise
+///                  sees that in its stop token
 /// @par Lifetime    none: dropping it lets the token run on; an exception that nobody took is
 /// logged and
 ///                  counted in gate_snapshot::lost_errors
-/// @par Cost        two allocations when spawned (state, stop state); one per wait for the handler
+/// @par Cost        two allocations when spawned (state, stop state); one recycled block per wait
 /// @par Example     example/03_plain_thread.cpp
 template <class R>
 class [[nodiscard]] flow_var : public detail::awaitable_operation {
@@ -50,8 +58,15 @@ class [[nodiscard]] flow_var : public detail::awaitable_operation {
   /// Waits for the result as an asynchronous operation.
   template <asio::completion_token_for<completion_signature> CompletionToken>
   auto operator()(CompletionToken&& token) {
-    return asio::async_initiate<CompletionToken, completion_signature>(initiate_wait{}, token,
-                                                                       state_);
+    return detail::async_wait<completion_signature, detail::flow_waiter<R>>(
+        state_, state_->executor(), std::forward<CompletionToken>(token), state_.get());
+  }
+  /// The same as a lazy operation that ends with error::timed_out when the time is over; the result
+  /// stays: `co_await answer.within(20ms)`.
+  [[nodiscard]] auto within(std::chrono::nanoseconds span) {
+    return detail::lazy_wait<completion_signature, detail::flow_waiter<R>, detail::flow_state<R>,
+                             detail::flow_state<R>*>(state_, state_->executor(), state_.get())
+        .within(span);
   }
 
   /// Blocks the calling plain thread until the result is there, and takes it.
@@ -67,12 +82,8 @@ class [[nodiscard]] flow_var : public detail::awaitable_operation {
   }
 
  private:
-  struct initiate_wait {
-    template <class Handler>
-    void operator()(Handler&& handler, std::shared_ptr<detail::flow_state<R>> state) const {
-      state->wait(std::forward<Handler>(handler));
-    }
-  };
+  template <class>
+  friend class detail::flow_group;
 
   std::shared_ptr<detail::flow_state<R>> state_;
 };

@@ -1,10 +1,9 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
 // post() to the pool, and a post() back from there.
-#include "stock.hpp"
-
 #include "../drive.hpp"
 #include "asio_pool.hpp"
+#include "stock.hpp"
 
 namespace perf {
 namespace {
@@ -20,21 +19,21 @@ class callback_peer final : public asio_peer {
     template <class Done>
     void operator()(slot& place, Done done) {
       asio::post(self->pool_, [self = self, &place, done] {
-        place.work();
+        place.run();
         asio::post(self->loop_, done);
       });
     }
   };
 
-  void start(load& what) override { drive(what, issue_); }
+  void start(load& what, slot& place) override { drive(what, place, issue_); }
 
   issue issue_{this};
 };
 
 }  // namespace
 
-std::unique_ptr<peer> make_asio_callback(shape, placement where) {
-  return std::make_unique<callback_peer>(where);
+std::unique_ptr<peer> make_asio_callback(setup const& how) {
+  return std::make_unique<callback_peer>(how);
 }
 
 }  // namespace perf

@@ -13,7 +13,7 @@ namespace perf {
 namespace {
 
 asio::awaitable<void> body(slot& place) {
-  place.work();
+  place.run();
   co_return;
 }
 
@@ -22,8 +22,8 @@ class co_spawn_peer final : public asio_peer {
   using asio_peer::asio_peer;
 
  private:
-  void start(load& what) override {
-    for (auto& place : what.slots()) asio::co_spawn(loop_, chain(what, place), asio::detached);
+  void start(load& what, slot& place) override {
+    asio::co_spawn(loop_, chain(what, place), asio::detached);
   }
 
   asio::awaitable<void> chain(load& what, slot& place) {
@@ -36,8 +36,8 @@ class co_spawn_peer final : public asio_peer {
 
 }  // namespace
 
-std::unique_ptr<peer> make_asio_co_spawn(shape, placement where) {
-  return std::make_unique<co_spawn_peer>(where);
+std::unique_ptr<peer> make_asio_co_spawn(setup const& how) {
+  return std::make_unique<co_spawn_peer>(how);
 }
 
 }  // namespace perf

@@ -19,7 +19,7 @@ template <class Token>
 auto async_work(asio::thread_pool& pool, slot& place, Token&& token) {
   auto initiate = [&pool, &place](auto handler) {
     asio::post(pool, [&place, handler = std::move(handler)]() mutable {
-      place.work();
+      place.run();
       auto const home = asio::get_associated_executor(handler);
       asio::post(home, std::move(handler));
     });
@@ -30,12 +30,11 @@ auto async_work(asio::thread_pool& pool, slot& place, Token&& token) {
 template <class Token>
 class lean_peer final : public asio_peer {
  public:
-  lean_peer(placement where, Token token) : asio_peer(where), token_(token) {}
+  lean_peer(setup const& how, Token token) : asio_peer(how), token_(token) {}
 
  private:
-  void start(load& what) override {
-    for (auto& place : what.slots())
-      asio::co_spawn(this->loop_, chain(what, place), asio::detached);
+  void start(load& what, slot& place) override {
+    asio::co_spawn(this->loop_, chain(what, place), asio::detached);
   }
 
   asio::awaitable<void> chain(load& what, slot& place) {
@@ -50,10 +49,10 @@ class lean_peer final : public asio_peer {
 
 }  // namespace
 
-std::unique_ptr<peer> make_asio_lean(shape how, placement where) {
-  if (how == shape::use_awaitable)
-    return std::make_unique<lean_peer<asio::use_awaitable_t<>>>(where, asio::use_awaitable);
-  return std::make_unique<lean_peer<asio::deferred_t>>(where, asio::deferred);
+std::unique_ptr<peer> make_asio_lean(setup const& how) {
+  if (how.how == shape::use_awaitable)
+    return std::make_unique<lean_peer<asio::use_awaitable_t<>>>(how, asio::use_awaitable);
+  return std::make_unique<lean_peer<asio::deferred_t>>(how, asio::deferred);
 }
 
 }  // namespace perf

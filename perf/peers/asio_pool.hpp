@@ -9,12 +9,17 @@
 
 namespace perf {
 
+/// How many threads a pool gets that has no opinion of its own.
+inline std::size_t threads_for(placement where) {
+  return where == placement::every_core ? usable_cores().size() : 1;
+}
+
 /// A loop and the stock thread pool.
 class asio_peer : public loop_peer {
  public:
-  explicit asio_peer(placement where)
-      : pool_(where == placement::one_worker ? 1 : usable_cores().size()) {
-    if (where == placement::one_worker) asio::post(pool_, [] { pin_this_thread(worker_core()); });
+  explicit asio_peer(setup const& how) : pool_(threads_for(how.where)) {
+    if (how.where == placement::one_worker)
+      asio::post(pool_, [] { pin_this_thread(worker_core()); });
   }
   ~asio_peer() override { pool_.join(); }
 

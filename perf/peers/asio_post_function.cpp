@@ -20,12 +20,12 @@ class post_function_peer final : public asio_peer {
   using asio_peer::asio_peer;
 
  private:
-  void start(load& what) override {
-    for (auto& place : what.slots()) asio::co_spawn(loop_, chain(what, place), asio::detached);
+  void start(load& what, slot& place) override {
+    asio::co_spawn(loop_, chain(what, place), asio::detached);
   }
 
   asio::awaitable<void> chain(load& what, slot& place) {
-    auto const work = [&place] { place.work(); };
+    auto const work = [&place] { place.run(); };
     while (what.next(place)) {
       co_await asio::post(work, pool_.get_executor(), asio::deferred);
       what.finished(place);
@@ -35,8 +35,8 @@ class post_function_peer final : public asio_peer {
 
 }  // namespace
 
-std::unique_ptr<peer> make_asio_post_function(shape, placement where) {
-  return std::make_unique<post_function_peer>(where);
+std::unique_ptr<peer> make_asio_post_function(setup const& how) {
+  return std::make_unique<post_function_peer>(how);
 }
 
 }  // namespace perf

@@ -17,19 +17,18 @@ namespace {
 template <class Token>
 class two_hops_peer final : public asio_peer {
  public:
-  two_hops_peer(placement where, Token token) : asio_peer(where), token_(token) {}
+  two_hops_peer(setup const& how, Token token) : asio_peer(how), token_(token) {}
 
  private:
-  void start(load& what) override {
-    for (auto& place : what.slots())
-      asio::co_spawn(this->loop_, chain(what, place), asio::detached);
+  void start(load& what, slot& place) override {
+    asio::co_spawn(this->loop_, chain(what, place), asio::detached);
   }
 
   asio::awaitable<void> chain(load& what, slot& place) {
     while (what.next(place)) {
       // Bound to the executor, the hop resumes the coroutine there.
       co_await asio::post(asio::bind_executor(this->pool_.get_executor(), token_));
-      place.work();
+      place.run();
       co_await asio::post(asio::bind_executor(this->loop_.get_executor(), token_));
       what.finished(place);
     }
@@ -40,10 +39,10 @@ class two_hops_peer final : public asio_peer {
 
 }  // namespace
 
-std::unique_ptr<peer> make_asio_two_hops(shape how, placement where) {
-  if (how == shape::use_awaitable)
-    return std::make_unique<two_hops_peer<asio::use_awaitable_t<>>>(where, asio::use_awaitable);
-  return std::make_unique<two_hops_peer<asio::deferred_t>>(where, asio::deferred);
+std::unique_ptr<peer> make_asio_two_hops(setup const& how) {
+  if (how.how == shape::use_awaitable)
+    return std::make_unique<two_hops_peer<asio::use_awaitable_t<>>>(how, asio::use_awaitable);
+  return std::make_unique<two_hops_peer<asio::deferred_t>>(how, asio::deferred);
 }
 
 }  // namespace perf

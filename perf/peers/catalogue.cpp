@@ -1,4 +1,5 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include "others.hpp"
 #include "peer.hpp"
 #include "stock.hpp"
 #include "tokengate_peer.hpp"
@@ -18,6 +19,15 @@ std::vector<peer_kind> const& peers() {
 #ifdef TOKENGATE_PERF_HAS_POST_FUNCTION
       {"asio_post_function", true, make_asio_post_function, shape::deferred},
 #endif
+      {"asio_bounded", false, make_asio_bounded, shape::callback, true},
+      {"asio_skipping", false, make_asio_skipping, shape::callback, true},
+#ifdef TOKENGATE_PERF_HAS_TBB
+      {"tbb_arena", false, make_tbb_arena, shape::callback},
+#endif
+#ifdef TOKENGATE_PERF_HAS_THREAD_POOL
+      {"thread_pool", false, make_thread_pool, shape::callback},
+#endif
+      {"std_async", false, make_std_async, shape::callback},
   };
   return all;
 }

@@ -4,6 +4,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "peer.hpp"
 
@@ -17,7 +18,13 @@ class loop_peer : public peer {
   void run(load& what) final {
     auto guard = asio::make_work_guard(loop_);
     what.when_done([&guard] { guard.reset(); });
-    asio::post(loop_, [this, &what] { start(what); });
+    asio::steady_timer timer{loop_};
+    if (what.due().empty())
+      asio::post(loop_, [this, &what] {
+        for (auto& place : what.slots()) start(what, place);
+      });
+    else
+      arrive(what, timer, clock::now(), 0);
     loop_.restart();
     loop_.run();
   }
@@ -28,11 +35,29 @@ class loop_peer : public peer {
     loop_.run_for(length);
   }
 
+  asio::io_context& loop() final { return loop_; }
+
  protected:
-  /// Issues the first tokens; called on the running loop.
-  virtual void start(load& what) = 0;
+  /// Takes the slot as far as the load wants; called on the running loop.
+  virtual void start(load& what, slot& place) = 0;
 
   asio::io_context loop_{1};
+
+ private:
+  /// Starts what is due and sleeps until the next is. A loop that comes late is late, but the time
+  /// of a token counts from when it was due.
+  void arrive(load& what, asio::steady_timer& timer, clock::time_point begin, std::size_t at) {
+    auto const& due = what.due();
+    for (; at != due.size() && begin + due[at] <= clock::now(); ++at) {
+      what.slots()[at].issued = begin + due[at];
+      start(what, what.slots()[at]);
+    }
+    if (at == due.size()) return;
+    timer.expires_at(begin + due[at]);
+    timer.async_wait([this, &what, &timer, begin, at](boost::system::error_code) {
+      arrive(what, timer, begin, at);
+    });
+  }
 };
 
 }  // namespace perf

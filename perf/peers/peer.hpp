@@ -2,12 +2,17 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "../load.hpp"
+
+namespace boost::asio {
+class io_context;
+}
 
 namespace perf {
 
@@ -16,8 +21,27 @@ enum class shape { callback, deferred, use_awaitable };
 
 /// Where the threads stand.
 enum class placement {
-  one_worker,  ///< the loop alone on one core, one worker on another
-  every_core   ///< a worker per usable core, the loop among them: what a user gets without care
+  one_worker,       ///< the loop alone on one core, one worker on another, both pinned
+  unpinned_worker,  ///< one worker, nothing pinned
+  every_core  ///< a worker per usable core, the loop among them: what a user gets without care
+};
+
+/// How a workload wants its contenders made.
+struct setup {
+  shape how = shape::callback;
+  placement where = placement::one_worker;
+  /// Room for so many tokens at once, where the peer has a bound. 0: as it comes.
+  std::size_t room = 0;
+  /// Beyond `room` tokens are refused at once, where the peer can.
+  bool refuse = false;
+  /// The same for peers that count by hand.
+  std::size_t hand_bound = 0;
+  /// After so long nobody wants the result any more: the peer may give the token up. 0: never.
+  std::chrono::nanoseconds deadline{0};
+  /// Workers may stay awake for long between two tokens, where the peer can be told.
+  bool keep_workers_awake = false;
+  /// The loop is not kept awake while tokens are out, where the peer would.
+  bool let_the_loop_sleep = false;
 };
 
 /// A way to run functions elsewhere and have the result back on an event loop.
@@ -30,15 +54,20 @@ class peer {
 
   /// Runs the loop for `length` with nothing in flight.
   virtual void idle(std::chrono::nanoseconds length) = 0;
+
+  /// For a workload that has something else on the same loop.
+  virtual boost::asio::io_context& loop() = 0;
 };
 
 /// A peer before it is made.
 struct peer_kind {
   std::string name;
-  bool stock = false;  ///< what a user of Asio alone would write
-  std::unique_ptr<peer> (*make)(shape, placement) = nullptr;
+  bool stock = false;  ///< what a user of Asio alone would write, as it comes
+  std::unique_ptr<peer> (*make)(setup const&) = nullptr;
   /// The only shape it has; a peer without one is made in the shape the workload asks for.
   std::optional<shape> own_shape{};
+  /// Takes part only where a workload asks for it by name.
+  bool on_request = false;
 };
 
 /// All peers of this build, the library's own variants first.

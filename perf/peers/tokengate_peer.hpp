@@ -8,7 +8,7 @@
 namespace perf {
 
 // The library: as it comes, and with the loop left to sleep while tokens are out.
-std::unique_ptr<peer> make_tokengate(shape, placement);
-std::unique_ptr<peer> make_tokengate_no_hot(shape, placement);
+std::unique_ptr<peer> make_tokengate(setup const&);
+std::unique_ptr<peer> make_tokengate_no_hot(setup const&);
 
 }  // namespace perf

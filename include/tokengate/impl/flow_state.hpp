@@ -2,66 +2,107 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/any_completion_handler.hpp>
-#include <boost/asio/associated_cancellation_slot.hpp>
-#include <boost/asio/associated_executor.hpp>
-#include <boost/asio/dispatch.hpp>
-#include <boost/asio/post.hpp>
-#include <cassert>
+#include <boost/asio/any_io_executor.hpp>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <variant>
 
-#include "tokengate/detail/sync.hpp"
-#include "tokengate/impl/token_node.hpp"
+#include "tokengate/detail/short_mutex.hpp"
+#include "tokengate/detail/wait_error.hpp"
+#include "tokengate/impl/async_wait.hpp"
+#include "tokengate/impl/completion.hpp"
+#include "tokengate/impl/gate_access.hpp"
+#include "tokengate/impl/thread_wait.hpp"
 
 namespace tokengate::detail {
 
-/// Throws would_deadlock on a worker, and on a thread that runs the loop of a gate.
-void check_may_block();
 [[nodiscard]] std::shared_ptr<gate_core> share(gate_core& gate) noexcept;
 
-/// The one place between a token and its flow variable.
-///
-/// Invariant: word_ decides who touches result and waiter. `empty` and `waited_for`: the setter may
-/// write the result and is the only one to. `ready`: the result belongs to the flow variable.
-/// Whoever takes word_ out of `waited_for` (setter, cancellation) owns the waiter.
 template <class R>
-class flow_state : public std::enable_shared_from_this<flow_state<R>> {
+class flow_state;
+
+/// Who waits for a flow variable: the one that takes the result, or somebody who only wants to know
+/// that it is there.
+class flow_waiter_base : public waiter {
+ public:
+  bool const takes;
+
+ protected:
+  flow_waiter_base(resume_function resume, bool takes) noexcept : waiter(resume), takes(takes) {}
+  ~flow_waiter_base() = default;
+};
+
+/// Takes the result, when its handler is about to be called: until then it stays for another wait.
+template <class R>
+class flow_waiter : public flow_waiter_base {
+ public:
+  flow_waiter(resume_function resume, flow_state<R>* of) noexcept
+      : flow_waiter_base(resume, true), of_(of) {}
+
+  template <class F>
+  void complete(F&& finish) {
+    using value = typename flow_state<R>::value;
+    bool const there = outcome == wait_outcome::done;
+    auto failed = there ? std::exchange(of_->error_, nullptr) : exception_of(outcome);
+    if constexpr (std::is_void_v<R>) {
+      std::move(finish)(std::move(failed));
+    } else {
+      value given = failed ? value{} : std::move(*of_->result_);
+      std::move(finish)(std::move(failed), std::move(given));
+    }
+  }
+
+ private:
+  flow_state<R>* of_;  ///< kept alive by the operation
+};
+
+/// The one place between the source of a value and its flow variable.
+///
+/// Invariant: until ready_ the result is the setter's, who writes it once; from then on it is the
+/// flow variable's. waiting_ is empty once it is ready, and touched under mutex_. One waiter at a
+/// time takes the result.
+template <class R>
+class flow_state {
  public:
   using value =
       typename std::conditional_t<std::is_void_v<R>, std::type_identity<std::monostate>,
                                   value_of<std::conditional_t<std::is_void_v<R>, int, R>>>::type;
-  using handler = asio::any_completion_handler<signature_of_t<R>>;
 
   explicit flow_state(std::shared_ptr<gate_core> gate) : gate_(std::move(gate)) {}
+  explicit flow_state(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+  flow_state(flow_state const&) = delete;
+  flow_state& operator=(flow_state const&) = delete;
   ~flow_state() {
     // An exception that nobody asked for must not vanish.
-    if (word_.load(std::memory_order_acquire) == ready && error_) lost_error(*gate_, error_);
+    if (gate_ && is_ready() && error_) lost_error(*gate_, error_);
   }
 
   [[nodiscard]] bool is_ready() const noexcept {
-    return word_.load(std::memory_order_acquire) == ready;
+    // acquire: pairs with set(), the result is written.
+    return ready_.load(std::memory_order_acquire);
   }
   [[nodiscard]] std::stop_source& stop() noexcept { return stop_; }
   void stop_with(std::stop_token outer) {
     if (outer.stop_possible()) forward_.emplace(std::move(outer), forward{&stop_});
   }
-  [[nodiscard]] gate_core& gate() const noexcept { return *gate_; }
+  /// For handlers without an executor of their own.
+  [[nodiscard]] asio::any_io_executor const& executor() const noexcept {
+    return gate_ ? executor_of(*gate_) : executor_;
+  }
 
   /// Setter, once.
   void set(std::exception_ptr error, value&& result) {
     error_ = std::move(error);
     if (!error_) result_.emplace(std::move(result));
-    // acq_rel: release publishes the result, acquire takes the waiter over.
-    auto const before = word_.exchange(ready, std::memory_order_acq_rel);
-    if (before == blocked) std_sync::futex_wake(word_);
-    if (before == waited_for) {
-      auto failed = std::exchange(error_, nullptr);
-      value given = failed ? value{} : std::move(*result_);
-      dispatch(std::move(failed), std::move(given));
+    woken_list woken;
+    {
+      std::lock_guard hold(mutex_);
+      ready_.store(true, std::memory_order_release);
+      while (waiter* next = waiting_.pop_front()) woken.push_back(*next);
     }
+    resume_all(woken);
   }
 
   /// Takes the result out; rethrows.
@@ -80,113 +121,61 @@ class flow_state : public std::enable_shared_from_this<flow_state<R>> {
   /// Blocks a plain thread. False when the timeout passed first.
   [[nodiscard]] bool block(std::chrono::nanoseconds timeout) {
     if (is_ready()) return true;
-    check_may_block();
-    std::uint32_t expected = empty;
-    if (!word_.compare_exchange_strong(expected, blocked, std::memory_order_acq_rel))
-      return expected == ready ? true : throw boost::system::system_error(error::would_deadlock);
-    auto const limited = timeout != wait_forever;
-    auto const until =
-        std::chrono::steady_clock::now() + (limited ? timeout : std::chrono::nanoseconds{});
-    while (word_.load(std::memory_order_acquire) == blocked) {
-      auto const left = limited ? until - std::chrono::steady_clock::now() : wait_forever;
-      if (left.count() <= 0) break;
-      std_sync::futex_wait(word_, blocked, left);
-    }
-    expected = blocked;
-    return !word_.compare_exchange_strong(expected, empty, std::memory_order_acq_rel);
+    check_may_block(may_block::plain_threads);
+    thread_waiter<flow_waiter<R>> self(this);
+    wait_on_thread(*this, self, timeout);
+    if (self.outcome == wait_outcome::refused)
+      throw boost::system::system_error(error::would_deadlock);
+    return self.outcome == wait_outcome::done;
   }
 
-  template <class Handler>
-  void wait(Handler&& incoming) {
-    auto const executor = asio::get_associated_executor(incoming, executor_of(*gate_));
-    auto tracked = asio::prefer(executor, asio::execution::outstanding_work.tracked);
-    using tracked_executor = decltype(tracked);
-    work_ = std::make_shared<tracked_executor>(std::move(tracked));
-    post_ = [](std::shared_ptr<void> const& work, last_step step) {
-      asio::post(*static_cast<tracked_executor const*>(work.get()), std::move(step));
-    };
-    // Not assigned: in Boost 1.81 the move assignment of any_completion_handler calls itself.
-    handler(std::forward<Handler>(incoming)).swap(waiter_);
-    // Not that of `incoming`: the type-erased handler has put its own filter there, and refers to
-    // it.
-    auto slot = asio::get_associated_cancellation_slot(waiter_);
-    if (slot.is_connected())
-      slot.assign([weak = this->weak_from_this()](asio::cancellation_type type) {
-        if (auto self = weak.lock(); self && type != asio::cancellation_type::none) self->cancel();
-      });
-    std::uint32_t expected = empty;
-    if (word_.compare_exchange_strong(expected, waited_for, std::memory_order_acq_rel)) return;
-    assert(expected == ready && "a flow variable is waited for once at a time");
-    // Ready already. Posted through the typed executor: never inline.
-    asio::post(executor, completion());
+  // As impl/async_wait.hpp wants them.
+  [[nodiscard]] bool try_start(flow_waiter_base&) const noexcept { return is_ready(); }
+  [[nodiscard]] bool start(flow_waiter_base& self) noexcept {
+    std::lock_guard hold(mutex_);
+    if (is_ready()) return true;
+    if (self.takes && taker_ != nullptr && taker_->linked()) {
+      self.outcome = wait_outcome::refused;  // there is one result, and somebody waits for it
+      return true;
+    }
+    if (self.takes) taker_ = &self;
+    waiting_.push_back(self);
+    return false;
+  }
+  [[nodiscard]] bool cancel(flow_waiter_base& self) noexcept {
+    std::lock_guard hold(mutex_);
+    if (!self.linked()) return false;
+    waiting_.remove(self);
+    if (taker_ == &self) taker_ = nullptr;
+    return true;
+  }
+  /// The result is taken with the call of the handler, and not before.
+  [[nodiscard]] bool retract(flow_waiter_base& self) const noexcept {
+    return self.outcome == wait_outcome::done;
   }
 
  private:
-  enum : std::uint32_t { empty, waited_for, blocked, ready };
+  template <class>
+  friend class flow_waiter;
 
   struct forward {
     std::stop_source* to;
     void operator()() const noexcept { to->request_stop(); }
   };
 
-  /// The wait is given up; the result stays for another one.
-  void cancel() {
-    std::uint32_t expected = waited_for;
-    if (!word_.compare_exchange_strong(expected, empty, std::memory_order_acq_rel)) return;
-    // Posted: as with Asio's own operations, the handler does not run inside the emission.
-    auto const executor = work_;
-    post_(executor, completion(make_exception(error::cancelled), value{}));
-  }
-
-  [[nodiscard]] auto completion() {
-    auto failed = std::exchange(error_, nullptr);
-    value given = failed ? value{} : std::move(*result_);
-    return completion(std::move(failed), std::move(given));
-  }
-
-  struct last_step {
-    std::shared_ptr<void> work;
-    handler to;
-    std::exception_ptr failed;
-    value given;
-
-    void operator()() {
-      if (auto slot = asio::get_associated_cancellation_slot(to); slot.is_connected()) slot.clear();
-      if constexpr (std::is_void_v<R>)
-        std::move(to)(std::move(failed));
-      else
-        std::move(to)(std::move(failed), std::move(given));
-    }
-  };
-
-  [[nodiscard]] last_step completion(std::exception_ptr failed, value&& given) {
-    return {std::move(work_), std::move(waiter_), std::move(failed), std::move(given)};
-  }
-
-  /// A wait is pending, so this is not inside the function that initiated it.
-  void dispatch(std::exception_ptr failed, value&& given) {
-    auto const executor = asio::get_associated_executor(waiter_, executor_of(*gate_));
-    if (executor) {
-      asio::dispatch(executor, completion(std::move(failed), std::move(given)));
-    } else {
-      // Its io_context has gone: destroyed, not invoked, like every handler of it.
-      handler gone;
-      gone.swap(waiter_);
-    }
-  }
-
-  std::atomic<std::uint32_t> word_{empty};
+  short_mutex mutex_;
+  std::atomic<bool> ready_{false};
+  wait_list waiting_;
+  flow_waiter_base* taker_ = nullptr;  ///< who waits and takes
   std::shared_ptr<gate_core> gate_;
+  asio::any_io_executor executor_;
   std::exception_ptr error_;
   std::optional<value> result_;
-  handler waiter_;
-  std::shared_ptr<void> work_;  ///< the handler's executor
-  void (*post_)(std::shared_ptr<void> const& work, last_step step) = nullptr;  ///< through that
   std::stop_source stop_;
   std::optional<std::stop_callback<forward>> forward_;
 };
 
-/// The completion handler of a spawned token.
+/// The source of a value, as a completion handler: of a spawned token, and inside a promise.
 template <class R>
 class flow_setter {
  public:

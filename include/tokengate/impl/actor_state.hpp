@@ -1,0 +1,291 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <boost/asio/dispatch.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "tokengate/impl/actor_mailbox.hpp"
+
+/// @file
+/// The inside of an actor: its state, and the turns in which messages are handled.
+///
+/// Invariants
+///  - lost_, gone_ and in_turn_ are touched under mutex_, like the members of actor_mailbox.
+///  - state_, in_handle_ and dropped_ are touched by the turn that is out, or by who ends the actor
+///    after that turn has failed to run. A turn hands over to the next one through mutex_.
+
+namespace tokengate::detail {
+
+void report_failed_actor(char const* name, std::size_t length, char const* what) noexcept;
+
+template <class State>
+class actor_state : public actor_mailbox<State>,
+                    public std::enable_shared_from_this<actor_state<State>> {
+  using base = actor_mailbox<State>;
+  using base::core_;
+  using base::current_;
+  using base::error_;
+  using base::mutex_;
+  using typename base::message;
+
+ public:
+  using factory = std::function<void(std::optional<State>&)>;
+
+  actor_state(asio::any_io_executor executor, actor_options const& options, factory make)
+      : base(std::move(executor), options), options_(options), make_(std::move(make)) {}
+  virtual ~actor_state() = default;
+
+  /// Whether handlers may be coroutines; they run on executor() then.
+  [[nodiscard]] virtual bool has_coroutines() const noexcept = 0;
+
+  /// One turn. True: another one has to follow. False: nothing is left, or a coroutine goes on.
+  [[nodiscard]] bool run_turn() noexcept {
+    {
+      std::lock_guard hold(mutex_);
+      if (gone_) return false;
+      in_turn_ = true;
+    }
+    bool const again = handle_batch();
+    std::exception_ptr lost;
+    {
+      std::lock_guard hold(mutex_);
+      in_turn_ = false;
+      lost = std::exchange(lost_, nullptr);
+    }
+    if (!lost) return again;
+    end_with(std::move(lost));
+    return false;
+  }
+  /// The turn that is out will not report its end, as its loop has gone. It may be running all the
+  /// same, or never start.
+  void turn_lost(std::exception_ptr why) noexcept {
+    {
+      std::lock_guard hold(mutex_);
+      if (in_turn_) {
+        lost_ = std::move(why);
+        return;
+      }
+      gone_ = true;
+    }
+    end_with(std::move(why));
+  }
+
+  /// On the actor's executor.
+  void coroutine_ended(std::exception_ptr failed) noexcept {
+    std::unique_ptr<message> ended;
+    {
+      std::lock_guard hold(mutex_);
+      ended.reset(current_);
+    }
+    if (after(std::move(ended), std::move(failed)) && run_turn()) this->start_turn();
+  }
+  /// Its context goes; or it could not be started, and handle() is about to tell.
+  void coroutine_dropped() noexcept {
+    if (in_handle_) {
+      dropped_ = true;
+      return;
+    }
+    auto const why = make_exception(error::broken_promise);
+    std::unique_ptr<message> ended;
+    message_waiter<State>* to = nullptr;
+    {
+      std::lock_guard hold(mutex_);
+      ended.reset(std::exchange(current_, nullptr));
+      core_.handled();
+      to = this->part(*ended);
+    }
+    this->refuse(to, why);
+    end_with(why);
+  }
+
+  /// The end, by a failure or because a turn could not run. On the turn, or in place of it.
+  void end_with(std::exception_ptr why) noexcept {
+    message_list left;
+    woken_list woken;
+    state_.reset();
+    {
+      std::lock_guard hold(mutex_);
+      if (core_.is_ended()) return;
+      static_cast<void>(core_.close());
+      core_.clear(left);
+      error_ = why;
+      this->ended(woken);
+    }
+    this->give_up(left, make_exception(error::stopped));
+    resume_all(woken);
+  }
+
+ private:
+  [[nodiscard]] bool handle_batch() noexcept {
+    for (std::size_t i = 0; i < options_.batch || i == 0; ++i) {
+      if (!state_ && !build()) return false;
+      std::unique_ptr<message> next = take();
+      if (!next) break;
+      if (next->until != no_wait_limit && wait_clock::now() > next->until) {
+        skip(std::move(next));
+        continue;
+      }
+      std::exception_ptr failed;
+      bool ended = true;
+      in_handle_ = true;
+      try {
+        ended = next->handle(*state_, *this);
+      } catch (...) {
+        failed = std::current_exception();
+      }
+      in_handle_ = false;
+      if (std::exchange(dropped_, false) && !failed) {
+        failed = make_exception(error::broken_promise);
+        ended = true;
+      }
+      if (!ended) {
+        static_cast<void>(next.release());  // coroutine_ended() takes it back
+        return false;
+      }
+      if (!after(std::move(next), std::move(failed))) return false;
+    }
+    return end_turn();
+  }
+
+  [[nodiscard]] std::unique_ptr<message> take() noexcept {
+    woken_list woken;
+    std::unique_ptr<message> next;
+    {
+      std::lock_guard hold(mutex_);
+      if (lost_) return nullptr;
+      actor_message* admitted = nullptr;
+      next.reset(static_cast<message*>(core_.take(admitted)));
+      this->has_place(admitted, woken);
+      current_ = next.get();
+    }
+    resume_all(woken);
+    return next;
+  }
+
+  /// Whether the state is there, or there is nothing to build it for.
+  [[nodiscard]] bool build() noexcept {
+    while (!state_) {
+      {
+        std::lock_guard hold(mutex_);
+        if (core_.queued() == 0) return true;
+      }
+      try {
+        make_(state_);
+      } catch (...) {
+        auto const failed = std::current_exception();
+        if (!go_on(failed, true)) return false;
+      }
+    }
+    return true;
+  }
+
+  /// After a message. False: the actor has ended.
+  [[nodiscard]] bool after(std::unique_ptr<message> handled, std::exception_ptr failed) noexcept {
+    bool const counts = failed && (handled->may_be_dropped() || options_.failed_ask_counts);
+    message_waiter<State>* to = nullptr;
+    {
+      std::lock_guard hold(mutex_);
+      current_ = nullptr;
+      if (!counts) core_.handled();
+      to = this->part(*handled);
+    }
+    bool const goes_on = !counts || go_on(failed, false);
+    if (to != nullptr && !failed) handled->give(*to);
+    handled.reset();  // its arguments go before the answer arrives
+    if (failed)
+      this->refuse(to, failed);
+    else if (to != nullptr)
+      to->resume();
+    return goes_on;
+  }
+
+  /// What a failure leads to. False: the actor has ended.
+  [[nodiscard]] bool go_on(std::exception_ptr const& failed, bool without_state) noexcept {
+    auto const now = static_cast<std::uint64_t>(
+        std::chrono::nanoseconds(wait_clock::now().time_since_epoch()).count());
+    actor_core::after what;
+    {
+      std::lock_guard hold(mutex_);
+      what = core_.failed(now);
+    }
+    if (what == actor_core::after::go_on && !without_state) return true;
+    report(failed);
+    if (what == actor_core::after::restart) {
+      state_.reset();
+      return true;
+    }
+    end_with(what == actor_core::after::stop ? nullptr : failed);
+    return false;
+  }
+  void report(std::exception_ptr const& failed) const noexcept {
+    try {
+      std::rethrow_exception(failed);
+    } catch (std::exception const& caught) {
+      report_failed_actor(options_.name.data(), options_.name.size(), caught.what());
+    } catch (...) {
+      report_failed_actor(options_.name.data(), options_.name.size(), "failed");
+    }
+  }
+
+  void skip(std::unique_ptr<message> late) noexcept {
+    message_waiter<State>* to = nullptr;
+    {
+      std::lock_guard hold(mutex_);
+      current_ = nullptr;
+      core_.skipped();
+      to = this->part(*late);
+    }
+    if (to == nullptr) return;
+    to->outcome = wait_outcome::timed_out;
+    to->resume();
+  }
+  [[nodiscard]] bool end_turn() noexcept {
+    {
+      std::lock_guard hold(mutex_);
+      if (!core_.to_be_ended()) return core_.end_turn();
+    }
+    state_.reset();
+    woken_list woken;
+    {
+      std::lock_guard hold(mutex_);
+      this->ended(woken);
+    }
+    resume_all(woken);
+    return false;
+  }
+
+  void stop_running() noexcept override {
+    {
+      std::lock_guard hold(mutex_);
+      if (current_ == nullptr || !has_coroutines()) return;
+    }
+    try {
+      asio::dispatch(this->executor(), [self = this->shared_from_this()] {
+        message* running = nullptr;
+        {
+          std::lock_guard hold(self->mutex_);
+          running = self->current_;
+        }
+        // On the executor on which its coroutine runs, so it stays there meanwhile.
+        if (running != nullptr) running->request_stop();
+      });
+    } catch (...) {
+      // Without memory for the message it ends by itself.
+    }
+  }
+
+  actor_options const options_;
+  bool in_turn_ = false;
+  bool gone_ = false;        ///< a turn that has not started must not
+  std::exception_ptr lost_;  ///< the running turn is the last one
+  bool in_handle_ = false;   ///< of the turn
+  bool dropped_ = false;     ///< of the turn: the coroutine's handler was, in handle()
+  factory const make_;
+  std::optional<State> state_;
+};
+
+}  // namespace tokengate::detail

@@ -1,0 +1,158 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstddef>
+#include <mutex>
+#include <optional>
+
+#include "tokengate/detail/block_pool.hpp"
+#include "tokengate/detail/deadline_heap.hpp"
+#include "tokengate/detail/short_mutex.hpp"
+#include "tokengate/detail/waiter.hpp"
+#include "tokengate/fwd.hpp"
+
+/// @file
+/// How waits end on their executors. Every execution_context has one queue, which owns all waits
+/// whose handlers belong to it: it delivers them, ends them at their deadlines, and destroys them
+/// with the context.
+///
+/// Invariants, all under mutex_
+///  - A wait is in waiting_, or in ready_, or its own: with its turn, or posted to its executor.
+///  - ready_ is not empty only while a turn is armed: posted and not begun. So a handler that
+///  throws,
+///    or takes long, does not keep the rest from being delivered, by the next turn or another
+///    thread.
+///  - One turn is armed at a time; its memory is reserve_.
+///  - `pinned`: some thread is about to ask the core to give the wait up. It then stays where it
+///  is:
+///    who resumes it meanwhile only marks it `decided`, and who pinned it goes on with it.
+///  - The mutex is never held while a core or a handler is called, and nothing is posted under it.
+///    posters_ keeps the context from going while something is posted to it.
+
+namespace tokengate::detail {
+
+class turn_queue;
+
+using wait_clock = std::chrono::steady_clock;
+inline constexpr wait_clock::time_point no_wait_limit = wait_clock::time_point::max();
+
+/// A wait as its queue sees it.
+class queued_wait : public list_hook<turn_queue> {
+ public:
+  struct operations {
+    /// Frees the wait and calls its handler. On the handler's executor.
+    void (*deliver)(queued_wait&);
+    /// Posts it to its executor, which is not an io_context.
+    void (*post)(queued_wait&) noexcept;
+    void (*destroy)(queued_wait&) noexcept;
+    /// Takes it out of its core with that outcome. False: its outcome is decided already, and it is
+    /// or will be resumed.
+    bool (*give_up)(queued_wait&, wait_outcome) noexcept;
+    /// Its outcome is decided, and its handler has not been called: gives back what it got, where
+    /// the core can take it, and is cancelled after all. On the handler's executor.
+    void (*retract)(queued_wait&) noexcept;
+  };
+
+  /// `by_turns`: its executor is that of an io_context, whose turns deliver it.
+  queued_wait(operations const& ops, turn_queue& queue, bool by_turns) noexcept
+      : ops_(&ops), queue_(&queue), by_turns_(by_turns) {}
+
+  [[nodiscard]] turn_queue& queue() const noexcept { return *queue_; }
+  [[nodiscard]] bool by_turns() const noexcept { return by_turns_; }
+
+ protected:
+  ~queued_wait() = default;
+
+ private:
+  friend class turn_queue;
+
+  operations const* ops_;
+  turn_queue* queue_;
+  std::size_t heap_place_ = not_in_heap;
+  bool by_turns_;
+  bool pinned_ = false;
+  bool decided_ = false;
+};
+
+class turn_queue final : public asio::execution_context::service {
+ public:
+  static asio::execution_context::id id;
+
+  /// Handlers that one turn runs before others of the loop get theirs.
+  static constexpr int budget = 64;
+
+  explicit turn_queue(asio::execution_context& owner);
+  ~turn_queue() override;
+
+  /// The queue of a context. A look at a thread-local cache for the context that was asked for
+  /// last.
+  [[nodiscard]] static turn_queue& of(asio::execution_context& context);
+
+  /// Takes a wait that its core is about to be asked for. False: the context is going, and the wait
+  /// was destroyed. May throw bad_alloc with a limit; `timers` is used for the first one only.
+  [[nodiscard]] bool enter(queued_wait& wait) noexcept;
+  [[nodiscard]] bool enter(queued_wait& wait, wait_clock::time_point limit,
+                           asio::any_io_executor const& timers);
+
+  /// Takes one, delivered by turns, whose outcome is decided.
+  void enter_decided(queued_wait& wait) noexcept;
+
+  /// Any thread: the outcome of a wait that has entered is decided.
+  void complete(queued_wait& wait) noexcept;
+
+  /// From the cancellation slot of its handler.
+  static void cancel(queued_wait& wait) noexcept {
+    if (wait.ops_->give_up(wait, wait_outcome::cancelled))
+      wait.queue_->complete(wait);
+    else
+      wait.ops_->retract(wait);
+  }
+
+  /// Whether the calling thread runs an io_context in which a wait of the library has ever been.
+  [[nodiscard]] static bool on_any_loop() noexcept;
+
+ private:
+  struct turn;
+  template <class T>
+  struct turn_memory;
+  using loop_work =
+      std::decay_t<decltype(asio::require(std::declval<asio::io_context::executor_type const&>(),
+                                          asio::execution::outstanding_work.tracked))>;
+  using lock = std::unique_lock<short_mutex>;
+
+  void shutdown() override;
+  [[nodiscard]] asio::io_context& loop() noexcept;
+  void link(queued_wait& wait, intrusive_list<queued_wait, turn_queue>& list) noexcept;
+  void settle(queued_wait& wait, lock& hold) noexcept;
+  void arm(lock& hold) noexcept;
+  void post_turn() noexcept;
+  void run_turn();
+  void set_timer();
+  void rest_timer() noexcept;
+  void on_timer() noexcept;
+
+  short_mutex mutex_;
+  intrusive_list<queued_wait, turn_queue> waiting_;
+  intrusive_list<queued_wait, turn_queue> ready_;
+  bool armed_ = false;
+  bool down_ = false;
+  std::size_t loop_waits_ = 0;  ///< in waiting_ or ready_, delivered by turns
+  std::optional<loop_work> work_;
+  deadline_heap<queued_wait, &queued_wait::heap_place_> limits_;
+  std::optional<asio::steady_timer> timer_;
+  wait_clock::time_point timer_at_ = no_wait_limit;
+  /// Threads that post to the context. release as the last access of each, acquire in shutdown().
+  std::atomic<int> posters_{0};
+  std::atomic<bool> has_loop_{false};  ///< the context is an io_context
+
+  static constexpr std::size_t reserve_size = 256;
+  alignas(block_alignment) std::byte reserve_[reserve_size];
+};
+
+}  // namespace tokengate::detail

@@ -1,0 +1,95 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+//
+// One token holds the only worker, so that all that are issued after it are out at once.
+#include <algorithm>
+
+#include "allocations.hpp"
+#include "contest.hpp"
+#include "workloads.hpp"
+
+namespace perf {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct pile {
+  double ns_per_token;
+  double bytes_per_token;       ///< asked for
+  double heap_bytes_per_token;  ///< with what the allocator adds
+};
+
+/// Issues `total` tokens before the first of them can end, and waits for all. The bytes are those
+/// of the second half: the first takes what the peer and the heap still have.
+pile pile_up(peer& who, std::size_t total) {
+  std::atomic<bool> released{false};
+  std::uint64_t asked = 0;
+  std::uint64_t held = 0;
+  load all{total, total};
+  all.first({.rounds = 0, .lane = 0, .released = &released})
+      .before(total / 2,
+              [&] {
+                asked = bytes_requested();
+                held = heap_bytes();
+              })
+      .before_last([&] {
+        asked = bytes_requested() - asked;
+        held = heap_bytes() - held;
+        released = true;
+        released.notify_all();
+      });
+  run_whole(who, all);
+  auto const each = [half = static_cast<double>(total - total / 2)](std::uint64_t bytes) {
+    return static_cast<double>(static_cast<std::int64_t>(bytes)) / half;
+  };
+  return {all.elapsed().count() * 1e9 / static_cast<double>(total), each(asked), each(held)};
+}
+
+sample memory(peer& who, effort const& much) {
+  auto const total = warm_up(who, 256, 100ms, much);
+  load warm{256, total};
+  run_whole(who, warm);
+  auto const out = pile_up(who, std::max<std::size_t>(much.at_most(200'000), 2000));
+  return {warm.allocations_per_token(), out.bytes_per_token, out.heap_bytes_per_token};
+}
+
+sample million(peer& who, effort const& much) {
+  warm_up(who, 1, 1ms, much);
+  auto const total = std::max<std::size_t>(much.at_most(1'000'000), 8000);
+  auto const few = pile_up(who, total / 8);
+  auto const many = pile_up(who, total);
+  return {many.ns_per_token, many.ns_per_token / few.ns_per_token, many.bytes_per_token};
+}
+
+}  // namespace
+
+void add_memory(std::vector<workload>& to) {
+  setup roomy;
+  roomy.room = 1'100'000;
+  entrants most;
+  // A thread per token; an allocator that is not the process's; no other than ours.
+  most.without = {"std_async", "tbb_arena", "tokengate_no_hot"};
+  to.push_back({"memory",
+                "allocations per token once warm, 256 out; memory per token with 200,000 out",
+                {{"allocations_per_token", "count"},
+                 {"bytes_per_token", "bytes"},
+                 {"heap_bytes_per_token", "bytes"}},
+                contenders(roomy, memory, most)});
+  auto awaited = roomy;
+  awaited.how = shape::deferred;
+  entrants ours;
+  ours.without = {"tokengate_no_hot"};
+  ours.only = {"asio_lean_deferred"};
+  to.push_back({"memory_deferred", "the same, each token awaited in a coroutine of its own",
+                to.back().metrics, contenders(awaited, memory, ours)});
+  entrants few;
+  few.without = {"tokengate_no_hot"};
+  few.only = {"asio_callback"};
+  to.push_back({"million_outstanding",
+                "1,000,000 empty tokens out at once, then all of them back: is the time linear?",
+                {{"ns_per_token", "ns"},
+                 {"times_an_eighth", "ratio", better::neither},
+                 {"bytes_per_token", "bytes"}},
+                contenders(roomy, million, few)});
+}
+
+}  // namespace perf

@@ -1,0 +1,22 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include "settings.hpp"
+
+namespace perf {
+
+std::vector<setting> other_settings() {
+  entrants some;
+  some.only = {"asio_callback", "asio_two_hops_deferred", "asio_lean_deferred", "asio_co_spawn",
+               "asio_post_function"};
+  setup every_core;
+  every_core.where = placement::every_core;
+  setup unpinned;
+  unpinned.where = placement::unpinned_worker;
+  auto contained = some;
+  contained.quota = 1;
+  return {{"every_core", "a worker on every core, the loop not pinned", every_core, some},
+          {"unpinned", "one worker, nothing pinned", unpinned, some},
+          {"quota", "a worker on every core, the process under a quota of one core", every_core,
+           contained}};
+}
+
+}  // namespace perf

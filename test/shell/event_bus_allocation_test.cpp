@@ -1,0 +1,67 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <vector>
+
+#include "shell/allocation_hooks.hpp"
+#include "support/loop.hpp"
+#include "tokengate/event_bus.hpp"
+
+// What an event costs in calls of operator new once the pools are warm.
+
+namespace tokengate::test {
+namespace {
+
+constexpr std::uint64_t few = 10;
+
+class event_bus_allocation : public testing::Test {
+ protected:
+  void SetUp() override {
+#if defined(TOKENGATE_DISABLE_RECYCLING)
+    GTEST_SKIP() << "this build recycles nothing";
+#endif
+  }
+
+  template <class Round>
+  std::uint64_t per_thousand(Round round) {
+    for (int i = 0; i != 2000; ++i) round();
+    auto const before = allocations();
+    for (int i = 0; i != 1000; ++i) round();
+    auto const used = allocations() - before;
+    RecordProperty("per_thousand_events", static_cast<int>(used));
+    return used;
+  }
+
+  loop loop_;
+  event_bus bus_{loop_.context};
+  topic<int> topic_{bus_.topic<int>("a.b")};
+  int seen_ = 0;
+};
+
+TEST_F(event_bus_allocation, event_for_eight_handlers_takes_none) {
+  std::array<subscription, 8> all;
+  for (auto& each : all) each = bus_.subscribe<int>("a.*", loop_.context, [this](int) { ++seen_; });
+  EXPECT_LE(per_thousand([&] {
+              (void)topic_.try_publish(1);
+              loop_.poll();
+            }),
+            few);
+  EXPECT_EQ(seen_, 8 * 3000);
+}
+
+TEST_F(event_bus_allocation, publisher_that_waits_and_reader_take_none) {
+  auto const from = bus_.stream<int>("a.>", loop_.executor(), {.capacity = 1});
+  EXPECT_LE(per_thousand([&] {
+              for (int i = 0; i != 3; ++i)
+                topic_.async_publish(1, [](std::exception_ptr, std::size_t) {});
+              for (int i = 0; i != 3; ++i)
+                from.async_next([this](std::exception_ptr, event<int> const&) { ++seen_; });
+              loop_.poll();
+            }),
+            few);
+  EXPECT_EQ(seen_, 3 * 3000);
+}
+
+}  // namespace
+}  // namespace tokengate::test
