@@ -122,12 +122,28 @@ bool turn_queue::enter(queued_wait& wait, wait_clock::time_point limit,
       limits_.remove(wait);
       throw;
     }
+    wait.starting_ = wait.pinned_ = true;
     link(wait, waiting_);
     return true;
   }
   hold.unlock();
   wait.ops_->destroy(wait);
   return false;
+}
+
+void turn_queue::started(queued_wait& wait, bool decided) noexcept {
+  lock hold(mutex_);
+  wait.starting_ = false;
+  wait.decided_ = wait.decided_ || decided;
+  if (down_) return;  // shutdown() waits for this, and goes on with the wait
+  if (wait.decided_) {
+    wait.pinned_ = false;
+    settle(wait, hold);
+  } else if (wait.late_) {
+    end_late(wait, hold);
+  } else {
+    wait.pinned_ = false;
+  }
 }
 
 void turn_queue::enter_decided(queued_wait& wait) noexcept {
@@ -218,18 +234,27 @@ void turn_queue::rest_timer() noexcept {
   timer_->cancel();
 }
 
+/// The time of a wait, which is pinned, has passed. Lets the lock go.
+void turn_queue::end_late(queued_wait& wait, lock& hold) noexcept {
+  hold.unlock();
+  bool const given_up = wait.ops_->give_up(wait, wait_outcome::timed_out);
+  hold.lock();
+  wait.pinned_ = false;
+  if (!given_up && !wait.decided_) return hold.unlock();  // who decided it is about to say so
+  settle(wait, hold);
+}
+
 void turn_queue::on_timer() noexcept {
   lock hold(mutex_);
   timer_at_ = no_wait_limit;
   auto const now = wait_clock::now();
   while (queued_wait* late = limits_.pop_expired(now)) {
+    if (late->starting_) {
+      late->late_ = true;  // its core does not know it yet: started() goes on with it
+      continue;
+    }
     late->pinned_ = true;
-    hold.unlock();
-    bool const given_up = late->ops_->give_up(*late, wait_outcome::timed_out);
-    hold.lock();
-    late->pinned_ = false;
-    if (!given_up && !late->decided_) continue;  // who decided it is about to say so
-    settle(*late, hold);
+    end_late(*late, hold);
     hold.lock();
   }
   try {
@@ -248,13 +273,12 @@ void turn_queue::shutdown() {
   down_ = true;
   limits_.clear();
   while (queued_wait* wait = waiting_.front()) {
+    bool decided = false;
     wait->pinned_ = true;
-    hold.unlock();
-    bool decided = wait->ops_->give_up(*wait, wait_outcome::cancelled);
-    hold.lock();
-    while (!decided && !wait->decided_) {
-      // Some thread has unlinked it from its core and is on its way here.
+    while (wait->starting_ || (!decided && !wait->decided_)) {
+      // Some thread has unlinked it from its core, or has not linked it yet, and is on its way.
       hold.unlock();
+      decided = decided || wait->ops_->give_up(*wait, wait_outcome::cancelled);
       std::this_thread::yield();
       hold.lock();
     }

@@ -1,6 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/detached.hpp>
 #include <chrono>
@@ -68,6 +69,15 @@ class [[nodiscard(
   /// A deadline for this call, counted from its issue.
   lazy_token&& within(std::chrono::nanoseconds deadline)&& noexcept {
     terms_.deadline = deadline;
+    return std::move(*this);
+  }
+
+  /// As within(), counted from nowhere: the earlier of this time and the deadline it has already. A
+  /// task_scope hands its own deadline down with it.
+  lazy_token&& no_later_than(std::chrono::steady_clock::time_point until)&& noexcept {
+    if (until == std::chrono::steady_clock::time_point::max()) return std::move(*this);
+    std::chrono::nanoseconds const left = until - std::chrono::steady_clock::now();
+    terms_.deadline = std::min(terms_.deadline, std::max(left, std::chrono::nanoseconds(1)));
     return std::move(*this);
   }
 

@@ -57,7 +57,11 @@ void start_wait(typename Node::owner own, wait_clock::time_point limit,
   }
   own.release();
   turn_queue& queue = node.queue();
-  if (state.start(node)) queue.complete(node);
+  bool const decided = state.start(node);
+  if (limit != no_wait_limit)
+    queue.started(node, decided);
+  else if (decided)
+    queue.complete(node);
 }
 
 template <class Waiter, class State>

@@ -11,6 +11,7 @@
 #include "tokengate/detail/bus_core.hpp"
 #include "tokengate/error.hpp"
 #include "tokengate/fwd.hpp"
+#include "tokengate/impl/context_member.hpp"
 
 namespace tokengate {
 
@@ -123,7 +124,7 @@ class bus_state : public bus_core {
   }
 
  private:
-  asio::any_io_executor executor_;
+  kept_executor executor_;
 };
 
 }  // namespace detail

@@ -13,6 +13,7 @@
 #include "tokengate/detail/channel_rendezvous.hpp"
 #include "tokengate/detail/channel_spsc.hpp"
 #include "tokengate/fwd.hpp"
+#include "tokengate/impl/context_member.hpp"
 
 namespace tokengate::detail {
 
@@ -41,7 +42,7 @@ class channel_state {
   [[nodiscard]] virtual bool closed() const noexcept = 0;
   [[nodiscard]] virtual std::size_t size() const noexcept = 0;
 
-  asio::any_io_executor const executor;
+  kept_executor const executor;
   std::size_t const capacity;
   /// Handles of each end. acq_rel: the last one sees what the others have sent.
   std::atomic<std::size_t> senders{0};

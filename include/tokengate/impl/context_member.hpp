@@ -7,6 +7,7 @@
 #include <boost/asio/system_executor.hpp>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "tokengate/detail/intrusive_list.hpp"
 #include "tokengate/impl/wait_node.hpp"
@@ -63,6 +64,7 @@ class context_member : public list_hook<context_members> {
   ~context_member() {
     std::lock_guard hold(members_->mutex);
     if (linked()) members_->all.remove(*this);
+    executor_ = asio::system_executor();  // under the lock, or the context might go before it
   }
 
  private:
@@ -70,6 +72,30 @@ class context_member : public list_hook<context_members> {
   asio::any_io_executor executor_;
   std::shared_ptr<context_members> const members_;
   std::atomic<bool> ended_{false};
+};
+
+/// An executor that may be kept for longer than its context lives. That of an io_context is no more
+/// than a pointer; others, such as strands, are let go of in time.
+class kept_executor {
+ public:
+  kept_executor() = default;
+  explicit kept_executor(asio::any_io_executor executor) {
+    if (loop_of(executor) != nullptr)
+      plain_ = std::move(executor);
+    else
+      member_.emplace(std::move(executor));
+  }
+  [[nodiscard]] asio::any_io_executor const& get() const noexcept {
+    return member_ ? member_->executor() : plain_;
+  }
+  operator asio::any_io_executor const&() const noexcept { return get(); }  // NOLINT: stands for it
+
+ private:
+  struct member : context_member {
+    using context_member::context_member;
+  };
+  asio::any_io_executor plain_;
+  std::optional<member> member_;
 };
 
 inline void context_member_service::shutdown() {

@@ -12,6 +12,7 @@
 #include "tokengate/detail/wait_error.hpp"
 #include "tokengate/detail/waiter.hpp"
 #include "tokengate/fwd.hpp"
+#include "tokengate/impl/context_member.hpp"
 
 /// @file
 /// A core with its mutex. Invariant: the mutex guards the core, and nobody is resumed under it.
@@ -49,7 +50,7 @@ struct core_state {
 
   short_mutex mutable mutex;
   Core core;
-  asio::any_io_executor const executor;
+  kept_executor const executor;
 };
 
 }  // namespace tokengate::detail

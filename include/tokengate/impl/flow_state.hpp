@@ -13,6 +13,7 @@
 #include "tokengate/detail/wait_error.hpp"
 #include "tokengate/impl/async_wait.hpp"
 #include "tokengate/impl/completion.hpp"
+#include "tokengate/impl/context_member.hpp"
 #include "tokengate/impl/gate_access.hpp"
 #include "tokengate/impl/thread_wait.hpp"
 
@@ -168,7 +169,7 @@ class flow_state {
   wait_list waiting_;
   flow_waiter_base* taker_ = nullptr;  ///< who waits and takes
   std::shared_ptr<gate_core> gate_;
-  asio::any_io_executor executor_;
+  kept_executor executor_;
   std::exception_ptr error_;
   std::optional<value> result_;
   std::stop_source stop_;

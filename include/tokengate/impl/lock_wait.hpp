@@ -7,6 +7,7 @@
 
 #include "tokengate/detail/lock_state.hpp"
 #include "tokengate/error.hpp"
+#include "tokengate/impl/context_member.hpp"
 #include "tokengate/impl/core_state.hpp"
 #include "tokengate/impl/lazy_wait.hpp"
 #include "tokengate/impl/thread_wait.hpp"
@@ -22,7 +23,7 @@ struct lock_shell : lock_state {
   lock_shell(asio::any_io_executor const& on, std::string name, std::size_t most,
              std::size_t initially)
       : lock_state(std::move(name), most, initially), executor(on) {}
-  asio::any_io_executor const executor;
+  kept_executor const executor;
 };
 
 template <class Guard>

@@ -78,6 +78,8 @@ class queued_wait : public list_hook<turn_queue> {
   bool by_turns_;
   bool pinned_ = false;
   bool decided_ = false;
+  bool starting_ = false;  ///< it has a limit, and its core does not know it yet
+  bool late_ = false;      ///< its limit passed meanwhile
 };
 
 class turn_queue final : public asio::execution_context::service {
@@ -99,6 +101,10 @@ class turn_queue final : public asio::execution_context::service {
   [[nodiscard]] bool enter(queued_wait& wait) noexcept;
   [[nodiscard]] bool enter(queued_wait& wait, wait_clock::time_point limit,
                            asio::any_io_executor const& timers);
+
+  /// After enter() with a limit: the core has been asked. Until then the wait stays where it is,
+  /// whoever decides it and whether or not its time passes.
+  void started(queued_wait& wait, bool decided) noexcept;
 
   /// Takes one, delivered by turns, whose outcome is decided.
   void enter_decided(queued_wait& wait) noexcept;
@@ -130,6 +136,7 @@ class turn_queue final : public asio::execution_context::service {
   [[nodiscard]] asio::io_context& loop() noexcept;
   void link(queued_wait& wait, intrusive_list<queued_wait, turn_queue>& list) noexcept;
   void settle(queued_wait& wait, lock& hold) noexcept;
+  void end_late(queued_wait& wait, lock& hold) noexcept;
   void arm(lock& hold) noexcept;
   void post_turn() noexcept;
   void run_turn();
