@@ -46,15 +46,20 @@ void gate_service::add(std::shared_ptr<gate_core> gate) {
 }
 
 bool gate_service::on_any_loop() {
-  gate_list gates;
+  // Asked before each wait that blocks, so its memory is kept.
+  thread_local gate_list gates;
   {
     std::lock_guard hold(all_gates::get().mutex);
-    gates = all_gates::get().gates;
+    auto& all = all_gates::get().gates;
+    std::erase_if(all, [](auto const& gone) { return gone.expired(); });
+    gates = all;
   }
-  return std::ranges::any_of(gates, [](auto const& each) {
+  bool const found = std::ranges::any_of(gates, [](auto const& each) {
     auto gate = each.lock();
     return gate && gate->on_loop_thread();
   });
+  gates.clear();
+  return found;
 }
 
 void gate_service::shutdown() {

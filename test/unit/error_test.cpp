@@ -14,9 +14,9 @@ namespace {
 
 namespace errc = boost::system::errc;
 
-constexpr std::array all_errors{error::cancelled,     error::deadline_passed, error::backlog_full,
-                                error::overloaded,    error::closed,          error::stopped,
-                                error::killed,        error::would_deadlock,  error::timed_out,
+constexpr std::array all_errors{error::cancelled,      error::deadline_passed, error::backlog_full,
+                                error::overloaded,     error::closed,          error::stopped,
+                                error::killed,         error::would_deadlock,  error::timed_out,
                                 error::broken_promise, error::disconnected,    error::lagged,
                                 error::no_subscriber};
 
