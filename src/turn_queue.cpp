@@ -74,6 +74,8 @@ turn_queue::turn_queue(asio::execution_context& owner) : service(owner) {
 }
 
 turn_queue::~turn_queue() {
+  // A queue that was made while its context went has seen none.
+  if (!down_) shutdown();
   // Here and not in shutdown(): what is destroyed by that may still start operations.
   epoch.fetch_add(1, std::memory_order_acq_rel);
 }
@@ -264,11 +266,13 @@ void turn_queue::on_timer() noexcept {
   }
 }
 
+void turn_queue::forget() noexcept {
+  std::lock_guard hold(all_queues::get().mutex);
+  std::erase(all_queues::get().queues, this);
+}
+
 void turn_queue::shutdown() {
-  {
-    std::lock_guard hold(all_queues::get().mutex);
-    std::erase(all_queues::get().queues, this);
-  }
+  forget();
   lock hold(mutex_);
   down_ = true;
   limits_.clear();

@@ -133,6 +133,7 @@ class turn_queue final : public asio::execution_context::service {
   using lock = std::unique_lock<short_mutex>;
 
   void shutdown() override;
+  void forget() noexcept;
   [[nodiscard]] asio::io_context& loop() noexcept;
   void link(queued_wait& wait, intrusive_list<queued_wait, turn_queue>& list) noexcept;
   void settle(queued_wait& wait, lock& hold) noexcept;
