@@ -55,7 +55,9 @@ class stage_handler {
   stage_handler(stage_handler&&) noexcept = default;
   stage_handler& operator=(stage_handler&&) = delete;
   ~stage_handler() {
-    if (pipeline_) pipeline_->dropped_handler();
+    if (!pipeline_) return;
+    clear_slot();
+    pipeline_->dropped_handler();
   }
 
   [[nodiscard]] executor_type get_executor() const noexcept { return pipeline_->executor(); }
@@ -65,10 +67,16 @@ class stage_handler {
   template <class... Args>
   void operator()(Args&&... args) {
     auto const pipeline = std::move(pipeline_);
+    clear_slot();
     pipeline->guarded([&] { step_(std::forward<Args>(args)...); });
   }
 
  private:
+  /// What co_spawn left there has the executor in it, and must not outlive its context.
+  void clear_slot() noexcept {
+    if (slot_.is_connected()) slot_.clear();
+  }
+
   std::shared_ptr<pipeline_state> pipeline_;
   F step_;
   asio::cancellation_slot slot_;
