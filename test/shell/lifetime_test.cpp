@@ -104,11 +104,17 @@ class lifetime_matrix : public testing::TestWithParam<matrix_case> {
           gate_->tokens(), [](auto const& token) { return token.state == token_state::executing; });
     }));
   }
+  /// Until so many functions have run and their results are in the return rings: a worker counts a
+  /// function before it hands its result over, but parks only after that.
   void wait_executed(std::uint64_t count) {
     EXPECT_TRUE(poll_until([&] {
       std::uint64_t executed = 0;
-      for (auto const& each : workers_->snapshot().workers) executed += each.executed;
-      return executed == count;
+      bool all_parked = true;
+      for (auto const& each : workers_->snapshot().workers) {
+        executed += each.executed;
+        all_parked = all_parked && each.state == worker_state::parked;
+      }
+      return executed == count && all_parked;
     }));
   }
 
