@@ -26,9 +26,9 @@ if [ -z "$files" ]; then
 fi
 
 # A temporary with a destructor is bound (cxxBindTemporaryExpr); trivially destructible ones are safe.
-out=$(mktemp)
-trap 'rm -f "$out" "$out.q"' EXIT
-cat >"$out.q" <<'Q'
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+cat >"$out/queries" <<'Q'
 set output diag
 set bind-root false
 let here anyOf(isExpansionInMainFile(), isExpansionInFileMatching("(^|/)(example|test)/"))
@@ -45,9 +45,13 @@ match switchStmt(here, hasCondition(expr(awaits))).bind("co_await in a condition
 match conditionalOperator(here, hasDescendant(coawaitExpr())).bind("co_await in ?: : write an if with named results")
 match cxxNewExpr(here, hasDescendant(coawaitExpr())).bind("co_await in new: name the result first")
 Q
-# shellcheck disable=SC2086
-"$query" -p "$build" -f "$out.q" $files >"$out" 2>&1 || { cat "$out"; exit 1; }
-if grep -E 'error:|note: "' "$out"; then
+# As many at a time as there are processors, each with a few files.
+export out query build
+# shellcheck disable=SC2016
+printf '%s\n' $files | xargs -P "$(nproc)" -n 4 sh -c '
+  "$query" -p "$build" -f "$out/queries" "$@" >"$out/$$.log" 2>&1 || touch "$out/failed"' sh
+if [ -e "$out/failed" ] || grep -h -E 'error:|note: "' "$out"/*.log; then
+  [ ! -e "$out/failed" ] || cat "$out"/*.log
   echo 'coroutine lint: see above, and the table of g++ 12 rules in README.md' >&2
   exit 1
 fi

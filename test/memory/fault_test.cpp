@@ -7,7 +7,7 @@
 #include <boost/asio/detached.hpp>
 #include <string>
 
-#include "shell/allocation_hooks.hpp"
+#include "memory/allocation_hooks.hpp"
 #include "support/gate_fixture.hpp"
 
 // The n-th allocation of a call fails, for n = 0, 1, 2 ... until a run is clean; once, and from

@@ -1,5 +1,5 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
-#include "shell/allocation_hooks.hpp"
+#include "memory/allocation_hooks.hpp"
 
 #include <atomic>
 #include <cstdlib>

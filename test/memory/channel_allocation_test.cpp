@@ -4,7 +4,7 @@
 #include <boost/asio.hpp>
 #include <thread>
 
-#include "shell/allocation_hooks.hpp"
+#include "memory/allocation_hooks.hpp"
 #include "support/loop.hpp"
 #include "tokengate/channel.hpp"
 

@@ -5,7 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <thread>
 
-#include "shell/allocation_hooks.hpp"
+#include "memory/allocation_hooks.hpp"
 #include "support/gate_fixture.hpp"
 
 // What a token costs in calls of operator new, on all threads together, once the pools are warm.

@@ -5,7 +5,7 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include "shell/allocation_hooks.hpp"
+#include "memory/allocation_hooks.hpp"
 #include "support/loop.hpp"
 #include "support/outcome.hpp"
 #include "tokengate/async_event.hpp"

@@ -4,7 +4,7 @@
 #include <array>
 #include <vector>
 
-#include "shell/allocation_hooks.hpp"
+#include "memory/allocation_hooks.hpp"
 #include "support/loop.hpp"
 #include "tokengate/event_bus.hpp"
 
