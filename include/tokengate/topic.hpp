@@ -48,10 +48,9 @@ class topic {
   /// Publishes, and waits until every subscriber has taken the event into its queue or dropped it
   /// by its policy. What handlers do with it, or throw, is not the publisher's concern.
   /// @par Completion signature  void(std::exception_ptr, std::size_t)
-  /// @par Completes with  how many accepted it; error::closed: the bus takes no more, nobody got
-  /// it;
+  /// @par Completes with  how many accepted it; error::closed: the bus takes no more, none got it;
   ///                  error::cancelled, error::timed_out: those who had no place until then do not
-  ///                  get it, the others do
+  ///                  get it, the others do; bad_alloc: nor do those whose queue cannot grow
   /// @par Executor    the handler's associated executor, else the bus's; never inside this call
   /// @par Cancellation  all types: as above. The lazy form has within() and until()
   /// @par Lifetime    none: the event is kept
@@ -83,8 +82,9 @@ class topic {
   }
 
   /// Publishes now, if no subscriber would hold the event back. Tells how many accepted it; nothing
-  /// when there is one that would: then nobody gets it.
-  /// @par Errors      boost::system::system_error with error::closed; bad_alloc
+  /// when there is one that would: then nobody gets it. One whose queue cannot grow for want of
+  /// memory has not accepted it and counts it as dropped.
+  /// @par Errors      boost::system::system_error with error::closed; bad_alloc. Nobody got it
   /// @par Cost        one block for the event; a short lock per subscriber, two where it might wait
   template <class U = T>
   std::optional<std::size_t> try_publish(U&& value) const {

@@ -13,6 +13,7 @@
 #include <memory>
 #include <thread>
 
+#include "support/channel_flavours.hpp"
 #include "support/loop.hpp"
 #include "support/outcome.hpp"
 #include "support/patience.hpp"
@@ -37,19 +38,7 @@ boost::system::error_code thrown_by(Call call) {
   return {};
 }
 
-struct flavour {
-  char const* name;
-  std::size_t capacity;
-  channel_flavour kind;
-  [[nodiscard]] channel_options<thing> options() const {
-    channel_options<thing> made;
-    made.capacity = capacity;
-    made.flavour = kind;
-    return made;
-  }
-};
-
-class channel_of : public testing::TestWithParam<flavour> {
+class channel_of : public testing::TestWithParam<channel_kind> {
  public:
   void TearDown() override {
     out_.reset();
@@ -72,16 +61,10 @@ class channel_of : public testing::TestWithParam<flavour> {
   }
 
   loop loop_;
-  std::optional<channel<thing>> out_{std::in_place, loop_.executor(), GetParam().options()};
+  std::optional<channel<thing>> out_{std::in_place, loop_.executor(), GetParam().options<thing>()};
 };
 
-INSTANTIATE_TEST_SUITE_P(each, channel_of,
-                         testing::Values(flavour{"any", 4, channel_flavour::any_to_any},
-                                         flavour{"any_of_one", 1, channel_flavour::any_to_any},
-                                         flavour{"ring", 4, channel_flavour::one_to_one},
-                                         flavour{"ring_of_one", 1, channel_flavour::one_to_one},
-                                         flavour{"rendezvous", 0, channel_flavour::any_to_any}),
-                         [](auto const& each) { return each.param.name; });
+INSTANTIATE_TEST_SUITE_P(each, channel_of, every_channel_kind(), name_of_kind);
 
 asio::awaitable<void> send_all(channel<thing>* to, int count) {
   for (int i = 1; i <= count; ++i) {
@@ -324,9 +307,9 @@ asio::awaitable<void> until_closed(channel<thing>* it, bool sends, std::atomic<i
 TEST_P(channel_of, asio_1576_closing_from_another_thread_ends_coroutines_of_a_pool) {
   for (int round = 0; round != 20; ++round) {
     asio::thread_pool pool(3);
-    channel<thing> it(pool.get_executor(), GetParam().options());
+    channel<thing> it(pool.get_executor(), GetParam().options<thing>());
     std::atomic<int> ended{0};
-    int const pairs = GetParam().kind == channel_flavour::one_to_one ? 1 : 2;
+    int const pairs = GetParam().many() ? 2 : 1;
     for (int i = 0; i != 2 * pairs; ++i)
       asio::co_spawn(asio::make_strand(pool), until_closed(&it, i % 2 == 0, &ended),
                      asio::detached);
@@ -377,7 +360,7 @@ TEST_P(channel_of, destroyed_channel_ends_its_operations) {
 }
 
 TEST_P(channel_of, outlives_a_loop_that_waits_in_it) {
-  channel<thing> it(GetParam().options());
+  channel<thing> it(GetParam().options<thing>());
   {
     asio::io_context gone;
     it.async_receive(asio::bind_executor(gone, [](std::exception_ptr, thing) { FAIL(); }));
