@@ -11,7 +11,11 @@
 namespace tokengate::detail::test {
 namespace {
 
+#if defined(TOKENGATE_FAULT_POINTS)
+constexpr std::size_t sequences = 4'000;  // a sanitizer build
+#else
 constexpr std::size_t sequences = 20'000;
+#endif
 constexpr std::size_t steps = 200;
 
 struct random_choices {
