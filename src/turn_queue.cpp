@@ -96,7 +96,7 @@ asio::io_context& turn_queue::loop() noexcept {
 void turn_queue::link(queued_wait& wait, intrusive_list<queued_wait, turn_queue>& list) noexcept {
   list.push_back(wait);
   if (!wait.by_turns_ || loop_waits_++ != 0) return;
-  has_loop_.store(true, std::memory_order_relaxed);
+  is_loop();
   work_.emplace(asio::require(loop().get_executor(), asio::execution::outstanding_work.tracked));
 }
 
@@ -111,12 +111,11 @@ bool turn_queue::enter(queued_wait& wait) noexcept {
   return false;
 }
 
-bool turn_queue::enter(queued_wait& wait, wait_clock::time_point limit,
-                       asio::any_io_executor const& timers) {
+bool turn_queue::enter(queued_wait& wait, wait_clock::time_point limit) {
   if (limit == no_wait_limit) return enter(wait);
   lock hold(mutex_);
   if (!down_) {
-    if (!timer_) timer_.emplace(timers);
+    if (!timer_) timer_.emplace(context_executor{&context()});
     limits_.push(limit, wait);
     try {
       set_timer();
@@ -248,8 +247,9 @@ void turn_queue::end_late(queued_wait& wait, lock& hold) noexcept {
 
 void turn_queue::on_timer() noexcept {
   lock hold(mutex_);
-  timer_at_ = no_wait_limit;
   auto const now = wait_clock::now();
+  // An earlier wait of the timer, which could not be cancelled any more, may come while it runs.
+  if (timer_at_ <= now) timer_at_ = no_wait_limit;
   while (queued_wait* late = limits_.pop_expired(now)) {
     if (late->starting_) {
       late->late_ = true;  // its core does not know it yet: started() goes on with it

@@ -49,7 +49,7 @@ class [[nodiscard]] flow_var : public detail::awaitable_operation {
   flow_var& operator=(flow_var&&) noexcept = default;
 
   /// False when default-constructed, moved from, or its result was taken by get().
-  [[nodiscard]] bool valid() const noexcept { return state_ != nullptr; }
+  [[nodiscard]] bool valid() const noexcept { return state_ != nullptr && !state_->taken(); }
   [[nodiscard]] bool ready() const noexcept { return state_->is_ready(); }
 
   /// Any thread: withdraws the token, or asks its function to stop.
@@ -77,8 +77,8 @@ class [[nodiscard]] flow_var : public detail::awaitable_operation {
   R get() { return get(detail::wait_forever); }
   R get(std::chrono::nanoseconds timeout) {
     if (!state_->block(timeout)) throw boost::system::system_error(error::timed_out);
-    auto state = std::exchange(state_, nullptr);
-    return state->take();
+    state_->mark_taken();
+    return state_->take();
   }
 
  private:

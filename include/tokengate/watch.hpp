@@ -31,6 +31,10 @@ struct watch_view {
   [[nodiscard]] bool cancel(typename core::change_waiter& one) noexcept {
     return of->change([&](core& watched, woken_list&) { return watched.cancel(one); });
   }
+  /// The value counts as seen with the call of the handler, and not before.
+  [[nodiscard]] bool retract(typename core::change_waiter& one) noexcept {
+    return of->look([&](core const& watched) { return watched.retract(one); });
+  }
   [[nodiscard]] value take() noexcept {
     return of->change([&](core& watched, woken_list&) {
       seen = watched.version();

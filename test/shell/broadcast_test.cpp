@@ -122,6 +122,54 @@ TEST_F(broadcasts, cancelled_receive_takes_no_item_and_cancelled_send_sends_none
   EXPECT_FALSE(reader.try_receive());
 }
 
+TEST_F(broadcasts, item_on_its_way_to_a_cancelled_receive_is_not_lost) {
+  auto reader = news_.subscribe();
+  asio::cancellation_signal signal;
+  outcome<broadcast_item<std::string>> gone, next;
+  reader.async_receive(asio::bind_cancellation_slot(signal.slot(), keep(gone)));
+  asio::post(loop_.context, [&] {
+    EXPECT_TRUE(news_.try_send("1"));
+    signal.emit(asio::cancellation_type::total);  // decided, and not delivered
+    EXPECT_TRUE(news_.try_send("2"));
+  });
+  loop_.run_until([&] { return gone.done(); });
+  EXPECT_EQ(gone.code(), tokengate::error::cancelled);
+  EXPECT_EQ(*reader.try_receive(), "1");
+  reader.async_receive(keep(next));
+  loop_.poll();
+  EXPECT_EQ(**next.value, "2");
+
+  // With another receive behind it, that one gets it.
+  outcome<broadcast_item<std::string>> given_up, behind;
+  reader.async_receive(asio::bind_cancellation_slot(signal.slot(), keep(given_up)));
+  reader.async_receive(keep(behind));
+  asio::post(loop_.context, [&] {
+    EXPECT_TRUE(news_.try_send("3"));
+    signal.emit(asio::cancellation_type::total);
+  });
+  loop_.run_until([&] { return given_up.done() && behind.done(); });
+  EXPECT_EQ(given_up.code(), tokengate::error::cancelled);
+  EXPECT_EQ(**behind.value, "3");
+}
+
+TEST_F(broadcasts, value_on_its_way_to_a_cancelled_wait_for_a_change_is_not_seen) {
+  watch<int> price(loop_.context, 1);
+  auto reader = price.subscribe();
+  asio::cancellation_signal signal;
+  outcome<std::shared_ptr<int const>> gone, next;
+  reader.async_changed(asio::bind_cancellation_slot(signal.slot(), keep(gone)));
+  asio::post(loop_.context, [&] {
+    price.set(2);
+    signal.emit(asio::cancellation_type::total);
+  });
+  loop_.run_until([&] { return gone.done(); });
+  EXPECT_EQ(gone.code(), tokengate::error::cancelled);
+  EXPECT_TRUE(reader.has_changed());
+  reader.async_changed(keep(next));
+  loop_.poll();
+  EXPECT_EQ(**next.value, 2);
+}
+
 TEST_F(broadcasts, end_of_a_reader_ends_its_receives_and_frees_the_sender) {
   std::optional reader(news_.subscribe());
   outcome<broadcast_item<std::string>> waiting;

@@ -40,6 +40,31 @@ class promised : public testing::Test {
   flow_var<int> var_ = source_.get_flow_var();
 };
 
+/// A value whose move may fail.
+struct reluctant {
+  reluctant() = default;
+  explicit reluctant(bool fails) : fails(fails) {}
+  reluctant(reluctant&& other) : fails(other.fails) {
+    if (fails) throw std::length_error("no");
+  }
+  reluctant& operator=(reluctant&&) = default;
+  bool fails = false;
+};
+
+TEST_F(promised, value_that_cannot_be_moved_ends_the_wait_with_its_exception) {
+  promise<reluctant> source(loop_.executor());
+  auto variable = source.get_flow_var();
+  try {
+    source.set_value(reluctant(true));
+  } catch (std::length_error const&) {
+    // on its way in: nothing was given then
+    source.set_exception(std::make_exception_ptr(std::length_error("no")));
+  }
+  EXPECT_TRUE(variable.ready());
+  EXPECT_THROW(variable.get(), std::length_error);
+  EXPECT_FALSE(variable.valid());
+}
+
 TEST_F(promised, value_given_before_or_after_the_wait_arrives) {
   outcome<int> before;
   var_(keep(before));

@@ -65,6 +65,11 @@ class broadcast_core {
    protected:
     using waiter::waiter;
     ~receive_waiter() = default;
+
+   private:
+    friend class broadcast_core;
+    std::uint64_t number_ = 0;  ///< of the item
+    bool given_up_ = false;
   };
 
   explicit broadcast_core(std::size_t capacity) : ring_(capacity == 0 ? 1 : capacity) {}
@@ -122,7 +127,10 @@ class broadcast_core {
   /// True: decided at once.
   [[nodiscard]] bool receive(reader& who, receive_waiter& one, woken_list& woken) noexcept {
     one.outcome = wait_outcome::done;
-    if (try_receive(who, one.item, one.skipped, woken)) return true;
+    if (try_receive(who, one.item, one.skipped, woken)) {
+      one.number_ = who.next_ - 1;
+      return true;
+    }
     if (closed_ || !who.open_) {
       one.outcome = wait_outcome::closed;
       return true;
@@ -135,6 +143,25 @@ class broadcast_core {
     if (!one.linked()) return false;
     who.receives_.remove(one);
     if (who.receives_.empty()) hungry_.remove(who);
+    one.given_up_ = true;
+    return true;
+  }
+  /// Takes the item back from a receive that has not been told of it: the next receive gets it.
+  /// False when the reader has got a later one, or the item's place was given to another.
+  [[nodiscard]] bool retract(reader& who, receive_waiter& one, woken_list& woken) noexcept {
+    // Whoever gave it up is about to write its outcome.
+    if (one.given_up_ || one.outcome != wait_outcome::done) return false;
+    if (!who.open_ || one.number_ + 1 != who.next_) return false;
+    if (!who.receives_.empty()) {
+      hand_over(who, std::move(one.item), one.number_, one.skipped, woken);
+    } else if (head_ - one.number_ <= ring_.size()) {
+      who.next_ -= 1 + one.skipped;  // what was lost before it is found lost again
+      who.skipped_ -= one.skipped;
+      if (who.waited_for_ && who.next_ < floor_) floor_ = who.next_;
+    } else {
+      return false;
+    }
+    one.item = Item();
     return true;
   }
 
@@ -173,12 +200,19 @@ class broadcast_core {
     std::swap(place, item);
     ++head_;
     hungry_.for_each([&](reader& each) {
-      auto& one = static_cast<receive_waiter&>(*each.receives_.pop_front());
-      if (each.receives_.empty()) hungry_.remove(each);
-      one.item = place;
       ++each.next_;
-      woken.push_back(one);
+      hand_over(each, place, head_ - 1, 0, woken);
     });
+  }
+  /// To the first who waits.
+  void hand_over(reader& who, Item item, std::uint64_t number, std::uint64_t skipped,
+                 woken_list& woken) noexcept {
+    auto& one = static_cast<receive_waiter&>(*who.receives_.pop_front());
+    if (who.receives_.empty()) hungry_.remove(who);
+    one.item = std::move(item);
+    one.number_ = number;
+    one.skipped = skipped;
+    woken.push_back(one);
   }
 
   void serve_senders(woken_list& woken) noexcept {

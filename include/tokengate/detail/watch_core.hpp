@@ -18,6 +18,9 @@ template <class Item>
 class watch_core {
  public:
   class change_waiter : public waiter {
+    friend class watch_core;
+    bool given_up_ = false;
+
    protected:
     explicit change_waiter(resume_function resume) noexcept : waiter(resume) {}
     ~change_waiter() = default;
@@ -45,7 +48,13 @@ class watch_core {
   [[nodiscard]] bool cancel(change_waiter& one) noexcept {
     if (!one.linked()) return false;
     queue_.remove(one);
+    one.given_up_ = true;
     return true;
+  }
+  /// Whether it was to get a value. It was not told of one, so that there is nothing to take back.
+  [[nodiscard]] bool retract(change_waiter& one) const noexcept {
+    // Whoever gave it up is about to write its outcome.
+    return !one.given_up_ && one.outcome == wait_outcome::done;
   }
   void cancel_all(woken_list& woken) noexcept { end_all(wait_outcome::cancelled, woken); }
   void close(woken_list& woken) noexcept {

@@ -37,8 +37,7 @@ struct slot_cancel {
 };
 
 template <class Node>
-void start_wait(typename Node::owner own, wait_clock::time_point limit,
-                asio::any_io_executor const& timers) {
+void start_wait(typename Node::owner own, wait_clock::time_point limit) {
   Node& node = *own;
   auto& state = node.state();
   auto slot = asio::get_associated_cancellation_slot(node.handler());
@@ -50,7 +49,7 @@ void start_wait(typename Node::owner own, wait_clock::time_point limit,
     }
   }
   try {
-    if (!node.queue().enter(node, limit, timers)) return static_cast<void>(own.release());
+    if (!node.queue().enter(node, limit)) return static_cast<void>(own.release());
   } catch (...) {
     node.clear_slot();
     throw;
@@ -80,8 +79,7 @@ struct initiate_wait {
     using node = wait_node<State, Waiter, std::decay_t<Handler>, executor_of_handler>;
     auto own = node::create(std::move(state), executor, std::forward<Handler>(handler),
                             std::forward<Args>(args)...);
-    if (limit == no_wait_limit) return start_wait<node>(std::move(own), limit, fallback);
-    start_wait<node>(std::move(own), limit, timer_executor(executor, fallback));
+    start_wait<node>(std::move(own), limit);
   }
 };
 

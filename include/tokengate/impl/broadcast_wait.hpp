@@ -49,6 +49,10 @@ struct broadcast_view {
   [[nodiscard]] bool cancel(typename ring_type::receive_waiter& one) noexcept {
     return of->change([&](ring_type& ring, woken_list&) { return ring.cancel(node, one); });
   }
+  [[nodiscard]] bool retract(typename ring_type::receive_waiter& one) noexcept {
+    return of->change(
+        [&](ring_type& ring, woken_list& woken) { return ring.retract(node, one, woken); });
+  }
 
   std::shared_ptr<broadcast_state<T>> const of;
   typename ring_type::reader node;

@@ -22,8 +22,8 @@ namespace tokengate::detail {
 template <class T>
 class channel_state {
  public:
-  channel_state(asio::any_io_executor executor, std::size_t capacity)
-      : executor(std::move(executor)), capacity(capacity) {}
+  channel_state(asio::any_io_executor executor, std::size_t capacity, bool locked)
+      : executor(std::move(executor)), capacity(capacity), locked(locked) {}
   channel_state(channel_state const&) = delete;
   channel_state& operator=(channel_state const&) = delete;
   virtual ~channel_state() = default;
@@ -44,6 +44,7 @@ class channel_state {
 
   kept_executor const executor;
   std::size_t const capacity;
+  bool const locked;  ///< else one call of each end at a time
   /// Handles of each end. acq_rel: the last one sees what the others have sent.
   std::atomic<std::size_t> senders{0};
   std::atomic<std::size_t> receivers{0};
@@ -56,37 +57,37 @@ class locked_channel final : public channel_state<T> {
   template <class... CoreArgs>
   locked_channel(asio::any_io_executor executor, channel_options<T> const& options,
                  CoreArgs... args)
-      : channel_state<T>(std::move(executor), options.capacity),
+      : channel_state<T>(std::move(executor), options.capacity, true),
         core_(args...),
         cost_(options.cost) {}
 
   bool try_start(send_waiter<T>& from) noexcept override {
     weigh(from);
-    return locked([&](auto& woken) { return core_.try_send(from, woken); });
+    return under_lock([&](auto& woken) { return core_.try_send(from, woken); });
   }
   bool start(send_waiter<T>& from) noexcept override {
-    return locked([&](auto& woken) { return core_.send(from, woken); });
+    return under_lock([&](auto& woken) { return core_.send(from, woken); });
   }
   bool try_start(receive_waiter<T>& to) noexcept override {
-    return locked([&](auto& woken) { return core_.try_receive(to, woken); });
+    return under_lock([&](auto& woken) { return core_.try_receive(to, woken); });
   }
   bool start(receive_waiter<T>& to) noexcept override {
-    return locked([&](auto& woken) { return core_.receive(to, woken); });
+    return under_lock([&](auto& woken) { return core_.receive(to, woken); });
   }
   bool cancel(send_waiter<T>& from) noexcept override {
-    return locked([&](auto& woken) { return core_.cancel(from, woken); });
+    return under_lock([&](auto& woken) { return core_.cancel(from, woken); });
   }
   bool cancel(receive_waiter<T>& to) noexcept override {
-    return locked([&](auto& woken) { return core_.cancel(to, woken); });
+    return under_lock([&](auto& woken) { return core_.cancel(to, woken); });
   }
   bool retract(receive_waiter<T>& to) noexcept override {
-    return locked([&](auto& woken) { return core_.retract(to, woken); });
+    return under_lock([&](auto& woken) { return core_.retract(to, woken); });
   }
   void close() noexcept override {
-    locked([&](auto& woken) { core_.close(woken); });
+    under_lock([&](auto& woken) { core_.close(woken); });
   }
   void cancel_all() noexcept override {
-    locked([&](auto& woken) { core_.cancel_all(woken); });
+    under_lock([&](auto& woken) { core_.cancel_all(woken); });
   }
   bool closed() const noexcept override {
     std::lock_guard hold(mutex_);
@@ -103,7 +104,7 @@ class locked_channel final : public channel_state<T> {
   }
   /// Those who were woken are resumed after the lock was let go.
   template <class F>
-  auto locked(F decide) noexcept {
+  auto under_lock(F decide) noexcept {
     struct resume_at_end : woken_list {
       ~resume_at_end() { resume_all(*this); }
     } woken;
@@ -120,7 +121,7 @@ template <class T>
 class spsc_channel final : public channel_state<T> {
  public:
   spsc_channel(asio::any_io_executor executor, channel_options<T> const& options)
-      : channel_state<T>(std::move(executor), options.capacity), core_(options.capacity) {}
+      : channel_state<T>(std::move(executor), options.capacity, false), core_(options.capacity) {}
 
   bool try_start(send_waiter<T>& from) noexcept override { return core_.try_send(from); }
   bool try_start(receive_waiter<T>& to) noexcept override { return core_.try_receive(to); }

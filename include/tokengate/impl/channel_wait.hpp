@@ -82,7 +82,8 @@ class batch_receive : public receive_waiter<T> {
   }
   template <class F>
   void complete(F&& finish) {
-    fill_up();
+    // Without a lock that would be a second call of this end: another receive may be under way.
+    if (from_->locked) fill_up();
     std::move(finish)(exception_of(this->outcome), this->taken());
   }
 

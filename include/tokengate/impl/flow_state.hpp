@@ -29,6 +29,7 @@ class flow_state;
 class flow_waiter_base : public waiter {
  public:
   bool const takes;
+  bool given_up = false;  ///< under the mutex of the state
 
  protected:
   flow_waiter_base(resume_function resume, bool takes) noexcept : waiter(resume), takes(takes) {}
@@ -84,6 +85,9 @@ class flow_state {
     // acquire: pairs with set(), the result is written.
     return ready_.load(std::memory_order_acquire);
   }
+  /// By get(); the flow variable keeps the state, which other threads may ask.
+  [[nodiscard]] bool taken() const noexcept { return taken_.load(std::memory_order_relaxed); }
+  void mark_taken() noexcept { taken_.store(true, std::memory_order_relaxed); }
   [[nodiscard]] std::stop_source& stop() noexcept { return stop_; }
   void stop_with(std::stop_token outer) {
     if (outer.stop_possible()) forward_.emplace(std::move(outer), forward{&stop_});
@@ -96,7 +100,11 @@ class flow_state {
   /// Setter, once.
   void set(std::exception_ptr error, value&& result) {
     error_ = std::move(error);
-    if (!error_) result_.emplace(std::move(result));
+    try {
+      if (!error_) result_.emplace(std::move(result));
+    } catch (...) {
+      error_ = std::current_exception();  // of its move; whoever waits has to hear of it
+    }
     woken_list woken;
     {
       std::lock_guard hold(mutex_);
@@ -147,12 +155,15 @@ class flow_state {
     std::lock_guard hold(mutex_);
     if (!self.linked()) return false;
     waiting_.remove(self);
+    self.given_up = true;
     if (taker_ == &self) taker_ = nullptr;
     return true;
   }
   /// The result is taken with the call of the handler, and not before.
-  [[nodiscard]] bool retract(flow_waiter_base& self) const noexcept {
-    return self.outcome == wait_outcome::done;
+  [[nodiscard]] bool retract(flow_waiter_base& self) noexcept {
+    std::lock_guard hold(mutex_);
+    // Whoever gave it up, such as a limit, is about to write its outcome.
+    return !self.given_up && self.outcome == wait_outcome::done;
   }
 
  private:
@@ -166,6 +177,7 @@ class flow_state {
 
   short_mutex mutex_;
   std::atomic<bool> ready_{false};
+  std::atomic<bool> taken_{false};
   wait_list waiting_;
   flow_waiter_base* taker_ = nullptr;  ///< who waits and takes
   std::shared_ptr<gate_core> gate_;

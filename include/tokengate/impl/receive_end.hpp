@@ -30,7 +30,7 @@ class receive_end {
   /// @par Executor    the handler's associated executor, else the channel's; never inside this call
   /// @par Cancellation  terminal, partial, total: nothing was taken. If an item was on its way to
   ///                  the handler, it goes back to its place, unless another receiver has taken a
-  ///                  later one: then the receive completes with it
+  ///                  later one or its place is taken: then the receive completes with it
   /// @par Lifetime    none. An item whose handler is destroyed with its io_context goes with it
   /// @par Cost        one block, recycled; O(1)
   [[nodiscard]] auto async_receive() {
@@ -43,11 +43,11 @@ class receive_end {
   }
 
   /// Receives all there is, at least one and at most `max`, to the end of `into`: one completion
-  /// for as many items as came meanwhile.
+  /// for as many items as came meanwhile. (One, of a rendezvous channel.)
   /// @par Completion signature  void(std::exception_ptr, std::size_t)
   /// @par Completes with  the number of items; the errors of async_receive()
   /// @par Executor    as async_receive()
-  /// @par Cancellation  as async_receive()
+  /// @par Cancellation  all types: nothing was taken; items that are on their way come all the same
   /// @par Lifetime    `into`, until the operation completes; nobody else touches it until then
   /// @par Cost        one block, recycled; `into` is made large enough at once, which may throw
   [[nodiscard]] auto async_receive_some(std::vector<T>& into, std::size_t max = all) {
@@ -66,7 +66,7 @@ class receive_end {
     static_cast<void>(state()->try_start(self));
     return std::move(self.received());
   }
-  /// The same for all there is, at most `max`, to the end of `into`; their number.
+  /// The same for all there is, at most `max` or one, to the end of `into`; their number.
   std::size_t try_receive_some(std::vector<T>& into, std::size_t max = all) {
     thread_waiter<batch_receive<T>> self(state().get(), &into, limit(max));
     static_cast<void>(state()->try_start(self));

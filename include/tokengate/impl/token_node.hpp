@@ -162,9 +162,15 @@ class token_node final : public token_base {
     if (self->extras != nullptr) free_extras(*self);
     allocator memory{self->memory_};
     self->result_.destroy(self->outcome);
-    if ((self->flags.load(std::memory_order_relaxed) & abandoned) == 0) self->handler_.~Handler();
-    self->~token_node();
-    traits::deallocate(memory, self, 1);
+    auto const free = [&] {
+      self->~token_node();
+      traits::deallocate(memory, self, 1);
+    };
+    if ((self->flags.load(std::memory_order_relaxed) & abandoned) != 0) return free();
+    // What it owns may own the memory.
+    [[maybe_unused]] Handler const last(std::move(self->handler_));
+    self->handler_.~Handler();
+    free();
   }
 
   /// Takes everything out, frees the token, then calls the handler. On the handler's executor.

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/execution/context.hpp>
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstddef>
 #include <mutex>
@@ -97,10 +97,9 @@ class turn_queue final : public asio::execution_context::service {
   [[nodiscard]] static turn_queue& of(asio::execution_context& context);
 
   /// Takes a wait that its core is about to be asked for. False: the context is going, and the wait
-  /// was destroyed. May throw bad_alloc with a limit; `timers` is used for the first one only.
+  /// was destroyed. May throw bad_alloc with a limit.
   [[nodiscard]] bool enter(queued_wait& wait) noexcept;
-  [[nodiscard]] bool enter(queued_wait& wait, wait_clock::time_point limit,
-                           asio::any_io_executor const& timers);
+  [[nodiscard]] bool enter(queued_wait& wait, wait_clock::time_point limit);
 
   /// After enter() with a limit: the core has been asked. Until then the wait stays where it is,
   /// whoever decides it and whether or not its time passes.
@@ -120,6 +119,9 @@ class turn_queue final : public asio::execution_context::service {
       wait.ops_->retract(wait);
   }
 
+  /// The context is an io_context, though waits reach it through other executors.
+  void is_loop() noexcept { has_loop_.store(true, std::memory_order_relaxed); }
+
   /// Whether the calling thread runs an io_context in which a wait of the library has ever been.
   [[nodiscard]] static bool on_any_loop() noexcept;
 
@@ -131,6 +133,23 @@ class turn_queue final : public asio::execution_context::service {
       std::decay_t<decltype(asio::require(std::declval<asio::io_context::executor_type const&>(),
                                           asio::execution::outstanding_work.tracked))>;
   using lock = std::unique_lock<short_mutex>;
+
+  /// The context itself, for its timer: a thread of the context calls what it is given. A handler's
+  /// own executor would not do: it may be a busy strand, count as work for as long as it is kept,
+  /// or belong to a context that goes first.
+  struct context_executor {
+    asio::execution_context* of;
+    [[nodiscard]] asio::execution_context& query(asio::execution::context_t) const noexcept {
+      return *of;
+    }
+    template <class F>
+    void execute(F&& function) const {
+      std::forward<F>(function)();
+    }
+    bool operator==(context_executor const&) const noexcept = default;
+  };
+  using limit_timer =
+      asio::basic_waitable_timer<wait_clock, asio::wait_traits<wait_clock>, context_executor>;
 
   void shutdown() override;
   void forget() noexcept;
@@ -153,11 +172,11 @@ class turn_queue final : public asio::execution_context::service {
   std::size_t loop_waits_ = 0;  ///< in waiting_ or ready_, delivered by turns
   std::optional<loop_work> work_;
   deadline_heap<queued_wait, &queued_wait::heap_place_> limits_;
-  std::optional<asio::steady_timer> timer_;
+  std::optional<limit_timer> timer_;
   wait_clock::time_point timer_at_ = no_wait_limit;
   /// Threads that post to the context. release as the last access of each, acquire in shutdown().
   std::atomic<int> posters_{0};
-  std::atomic<bool> has_loop_{false};  ///< the context is an io_context
+  std::atomic<bool> has_loop_{false};  ///< the context is known to be an io_context
 
   static constexpr std::size_t reserve_size = 256;
   alignas(block_alignment) std::byte reserve_[reserve_size];

@@ -13,6 +13,7 @@
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/asio/require.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/asio/system_executor.hpp>
 #include <concepts>
 #include <memory>
@@ -59,16 +60,23 @@ template <class Executor>
     return asio::query(asio::system_executor(), asio::execution::context);
 }
 
-/// Where the timer for deadlines runs: below a strand, which may be busy.
+/// The io_context in which an executor's handlers run at last, below strands; null where it cannot
+/// be told.
 template <class Executor>
-[[nodiscard]] asio::any_io_executor timer_executor(Executor const& executor,
-                                                   asio::any_io_executor const& fallback) {
-  if constexpr (requires { executor.get_inner_executor(); })
-    return timer_executor(executor.get_inner_executor(), fallback);
-  else if constexpr (std::constructible_from<asio::any_io_executor, Executor const&>)
-    return executor;
-  else
-    return fallback;
+[[nodiscard]] asio::io_context* loop_below(Executor const& executor) noexcept {
+  if (auto* const loop = loop_of(executor)) return loop;
+  if constexpr (requires { executor.get_inner_executor(); }) {
+    return loop_below(executor.get_inner_executor());
+  } else if constexpr (requires { executor.template target<asio::io_context::executor_type>(); }) {
+    using plain = asio::io_context::executor_type;
+    if (auto* found = executor.template target<asio::strand<plain>>()) return loop_below(*found);
+    if (auto* found = executor.template target<asio::strand<asio::any_io_executor>>())
+      return loop_below(*found);
+    if constexpr (!std::same_as<Executor, asio::any_io_executor>)
+      if (auto* found = executor.template target<asio::any_io_executor>())
+        return loop_below(*found);
+  }
+  return nullptr;
 }
 
 /// A wait of an asynchronous operation: what the core sees (Waiter), what the queue of its context
@@ -153,9 +161,11 @@ class wait_node final : public Waiter, public queued_wait {
                     loop != nullptr),
         memory_(memory),
         state_(std::move(state)),
-        handler_(std::forward<Incoming>(handler)) {
-    if (loop == nullptr)
-      work_.emplace(asio::prefer(executor, asio::execution::outstanding_work.tracked));
+        work_(loop == nullptr ? std::optional<tracked>(asio::prefer(
+                                    executor, asio::execution::outstanding_work.tracked))
+                              : std::nullopt),
+        handler_(std::forward<Incoming>(handler)) {  // last: what it owns may own the memory
+    if (loop == nullptr && loop_below(executor) != nullptr) this->queue().is_loop();
   }
   ~wait_node() = default;
 
@@ -163,6 +173,7 @@ class wait_node final : public Waiter, public queued_wait {
 
   static void destroy(wait_node* node) noexcept {
     allocator memory{node->memory_};
+    [[maybe_unused]] Handler const last(std::move(node->handler_));
     node->~wait_node();
     traits::deallocate(memory, node, 1);
   }
