@@ -50,7 +50,7 @@ std::vector<lock_node*> reach(lock_node& from) {
 /// Lets every owner go on that can.
 void reduce(std::vector<lock_node*> const& locks) {
   for (auto* lock : locks) {
-    lock->spare = lock->total;
+    lock->spare = lock->most;
     lock->holders.for_each([&](stake const& each) {
       if (each.owner->stuck) lock->spare -= each.count;
     });
@@ -67,8 +67,7 @@ void reduce(std::vector<lock_node*> const& locks) {
       bool served = true;
       lock->waiting.for_each([&](stake const& each) {
         if (!served || !each.owner->stuck) return;
-        // More than there are: it waits for permits to be added, by whom is not known.
-        served = each.count <= lock->spare || each.count > lock->total;
+        served = each.count <= lock->spare;
         if (!served) return;
         go_on(*each.owner);
         changed = true;

@@ -20,7 +20,10 @@ std::mutex& graph_mutex() {
 }  // namespace
 
 lock_state::lock_state(std::string name, std::size_t most, std::size_t initially)
-    : core_(initially), node_(std::move(name), initially), most_(most), checked_(lock_checks()) {
+    : core_(initially),
+      node_(std::move(name), initially, most),
+      most_(most),
+      checked_(lock_checks()) {
   guess();
 }
 

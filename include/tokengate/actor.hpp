@@ -151,7 +151,8 @@ class actor {
     return detail::lazy_ask<State, type>(state_, std::move(message));
   }
 
-  /// No more messages; those accepted are handled, then the actor ends.
+  /// No more messages; those accepted are handled, then the actor ends. Messages that wait for a
+  /// place by then get it in their turn, and are handled too.
   void close() noexcept { state_->close(); }
   /// No more messages; those accepted are dropped, asks with error::stopped. What runs, runs to its
   /// end; a coroutine is cancelled.

@@ -38,6 +38,7 @@ struct actor_options {
   std::size_t mailbox = 1024;
   full_mailbox when_full = full_mailbox::wait;
   on_actor_failure on_failure = on_actor_failure::restart;
+  /// Restarts within restart_period before the actor gives up; more than 4096: it never does.
   std::size_t max_restarts = 5;
   std::chrono::nanoseconds restart_period = std::chrono::seconds(10);
   /// An exception from an ask is an answer: it goes to who asked, and the state is kept. With this
@@ -57,7 +58,7 @@ struct actor_snapshot {
   std::uint64_t failed = 0;     ///< failures: of handlers, and of building the state
   std::uint64_t dropped = 0;    ///< accepted, and given up for a newer one or by the actor's end
   std::uint64_t withdrawn = 0;  ///< asks that were cancelled, or too late, before their turn
-  std::uint64_t rejected = 0;   ///< never accepted
+  std::uint64_t rejected = 0;   ///< never accepted; not those that came after close() or stop()
   std::uint64_t restarts = 0;
   std::uint64_t queued = 0;
   std::uint64_t waiting = 0;  ///< for a place in the mailbox

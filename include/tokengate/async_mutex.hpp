@@ -62,8 +62,9 @@ class async_mutex : public lock_base {
   }
 
   /// Blocks a plain thread for it, in the same queue.
-  /// @par Errors  system_error: error::would_deadlock on a loop thread or a worker,
-  ///              error::timed_out, error::closed, error::cancelled
+  /// @par Errors  system_error: error::would_deadlock on a loop thread or a worker, if it has to
+  ///              block there, or in a wait cycle; error::timed_out, error::closed,
+  ///              error::cancelled
   [[nodiscard]] guard lock(std::chrono::nanoseconds timeout = detail::wait_forever,
                            lock_owner const& owner = {}) {
     return detail::block_for_lock<guard>(state_, timeout, owner, 1);

@@ -27,6 +27,8 @@ namespace tokengate {
 /// lane, several at once, hence as const; a coroutine runs on the gate's loop. A last stage that
 /// gives nothing is a sink: the pipeline is then joined instead of pulled from.
 ///
+/// It needs a stage: what begins to use it without one throws std::logic_error.
+///
 /// Everything is bounded, from end to end: who is slow makes those before it wait. Ordered stages
 /// keep the order of items, whatever their parallelism.
 ///
@@ -63,13 +65,14 @@ class pipeline {
   }
 
   /// Adds a stage, before the first item is pushed. The pipeline goes on as the one that is given.
-  /// @par Errors  bad_alloc; std::logic_error when the pipeline has been used
+  /// @par Errors  bad_alloc; std::logic_error when the pipeline has been used, which goes on as it
+  ///              was
   template <detail::stage_function<Out> F>
   [[nodiscard]] auto stage(stage_options const& options, F&& function) && {
     using made = detail::stage_of<Out, std::decay_t<F>>;
     using result = typename made::result;
     auto next = make_link<result>(*gate_, options.capacity);
-    state_->add(std::make_unique<made>(*state_, *gate_, options, std::move(last_), next,
+    state_->add(std::make_unique<made>(*state_, *gate_, options, last_, next,
                                        std::decay_t<F>(std::forward<F>(function))));
     return pipeline<In, result>(*gate_, std::move(state_), std::move(first_), std::move(next));
   }
@@ -162,17 +165,16 @@ class pipeline {
 
   /// Waits until every stage has ended: after close(), when all items have left their last stage
   /// (results must be pulled, beyond what the last channel holds); after a failure, when no
-  /// function runs any more.
+  /// function runs any more. `.within(20ms)` limits the wait, and the pipeline goes on.
   /// @par Completion signature  void(std::exception_ptr)
-  /// @par Completes with  nothing, or what ended the pipeline
+  /// @par Completes with  nothing, or what ended the pipeline; error::timed_out
   /// @par Executor        the handler's associated executor, else the gate's; never inline
   /// @par Cancellation    all types: as cancel(), and the join goes on
   [[nodiscard]] auto async_join() {
-    auto begin = [state = state_](auto handler, detail::wait_clock::time_point) {
+    auto begin = [state = state_](auto handler, detail::wait_clock::time_point limit) {
       state->start();
-      auto const executor = state->executor();
-      detail::async_wait_relayed<void(std::exception_ptr), detail::pipeline_join>(
-          state, executor, std::move(handler));
+      using initiate = detail::initiate_relayed<detail::pipeline_join, detail::pipeline_state>;
+      initiate{state->executor(), limit}(std::move(handler), state);
     };
     return detail::lazy_operation<void(std::exception_ptr), decltype(begin)>(std::move(begin));
   }

@@ -110,8 +110,10 @@ class task_scope {
   /// runs, so it may be a lambda with captures), a lazy_token, a join of another scope, or any
   /// other operation that takes a completion token.
   ///
-  /// False: the scope was cancelled, the child is not started.
-  /// @par Errors  bad_alloc, and the scope is as before
+  /// False: the scope was cancelled, or its io_context has gone; the child is not started. True: it
+  /// is in the scope's books. If it cannot be started then, for want of memory say, it counts as a
+  /// child that failed, and the join tells.
+  /// @par Errors  bad_alloc, or what moving the child throws, and the scope is as before
   template <class Work>
   bool spawn(Work&& work) {
     return detail::add_child<T>(state_, std::forward<Work>(work));
@@ -138,7 +140,7 @@ class task_scope {
   }
 
   /// As async_join(), but gives how each child ended; for void, how those ended that failed (the
-  /// first thousand of them). Does not fail.
+  /// first thousand of them). Does not fail; where memory runs out for the list, it is empty.
   /// @par Completion signature  void(std::vector<scope_result<T>>)
   [[nodiscard]] auto async_collect() {
     return detail::lazy_join<void(std::vector<scope_result<T>>), detail::collect_waiter<T>, state>(

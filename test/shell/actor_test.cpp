@@ -5,9 +5,11 @@
 
 #include <boost/asio.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "support/gate_fixture.hpp"
@@ -337,6 +339,87 @@ TEST_F(actor_shell, closed_gate_ends_the_actor) {
   EXPECT_EQ(asked.code(), error::stopped);
   EXPECT_EQ(joined.code(), error::closed);
 }
+
+#if defined(TOKENGATE_FAULT_POINTS)
+
+/// Calls something once, at a fault point.
+class at_point {
+ public:
+  at_point(std::string_view point, std::function<void()> call)
+      : point_(point), call_(std::move(call)) {
+    current = this;
+    detail::at_fault_points.store(
+        [](char const* point) noexcept {
+          if (point == current->point_)
+            if (auto const call = std::exchange(current->call_, nullptr)) call();
+        },
+        std::memory_order_release);
+  }
+  at_point(at_point const&) = delete;
+  at_point& operator=(at_point const&) = delete;
+  ~at_point() { detail::at_fault_points.store(nullptr, std::memory_order_release); }
+
+ private:
+  static inline at_point* current = nullptr;
+  std::string_view const point_;
+  std::function<void()> call_;
+};
+
+TEST_F(actor_shell, message_that_comes_while_there_is_no_state_gets_a_new_one) {
+  int births = 0, seen = 0;
+  actor<counter> restarted(loop_.executor(), {}, &births, 10);
+  std::optional<at_point> late;
+  auto read = [&](counter& state) { seen = state.value; };
+  restarted.tell([&](counter& state) {
+    state.value = -1;
+    // The next look for a state is the one after the restart.
+    late.emplace("actor state looked for", [&] { EXPECT_TRUE(restarted.tell(read)); });
+    throw std::runtime_error("handler");
+  });
+  loop_.poll();
+  EXPECT_EQ(seen, 10);
+  EXPECT_EQ(births, 2);
+  EXPECT_EQ(restarted.snapshot().handled, 2u);
+  EXPECT_FALSE(end(restarted));
+}
+
+/// An actor whose turns are run by the test.
+class turned_actor final : public detail::actor_state<counter> {
+ public:
+  explicit turned_actor(asio::any_io_executor const& on)
+      : actor_state(on, {}, [](std::optional<counter>& to) { to.emplace(); }) {}
+  [[nodiscard]] bool has_coroutines() const noexcept override { return false; }
+  template <class F>
+  void say(F function) {
+    using message = detail::bound_message<counter, false, F>;
+    EXPECT_TRUE(tell(std::make_unique<message>(std::move(function))));
+  }
+
+ private:
+  void start_turn() noexcept override {}
+};
+
+TEST_F(actor_shell, turn_on_its_way_out_does_not_hide_the_next_one) {
+  auto const turned = std::make_shared<turned_actor>(loop_.executor());
+  test::blocker inside;
+  std::jthread next;
+  {
+    at_point const handed_over("actor turn handed over", [&] {
+      turned->say([&](counter&) { inside.stay(); });
+      next = std::jthread([turned] { EXPECT_FALSE(turned->run_turn()); });
+      inside.wait_entered();
+    });
+    turned->say([](counter&) {});
+    EXPECT_FALSE(turned->run_turn());
+  }
+  turned->turn_lost(make_exception(error::closed));
+  EXPECT_FALSE(turned->snapshot().ended) << "a handler uses the state";
+  inside.release();
+  next.join();
+  EXPECT_TRUE(turned->snapshot().ended);
+}
+
+#endif
 
 TEST(actor_of_a_dead_loop, goes_with_its_context) {
   test::quiet_log quiet;

@@ -359,6 +359,20 @@ TEST_F(checked_locks, reader_that_reads_again_behind_a_writer_is_refused) {
   EXPECT_EQ(again.code(), tokengate::error::would_deadlock);
 }
 
+TEST_F(checked_locks, wait_that_an_add_would_end_is_not_refused) {
+  set_lock_cycle_handler([](lock_cycle const& cycle) { ADD_FAILURE() << to_string(cycle); });
+  async_semaphore bucket(loop_.context, 10, 1);
+  lock_owner const one("one");
+  auto held = bucket.try_acquire(1, one);
+  outcome<permit> waiting;
+  bucket.async_acquire(1, one, keep(waiting));
+  loop_.poll();
+  EXPECT_FALSE(waiting.done());
+  EXPECT_EQ(bucket.add(1), 1u);
+  loop_.poll();
+  EXPECT_TRUE(waiting.value);
+}
+
 TEST_F(checked_locks, downgrade_spend_and_cancel_keep_the_graph_right) {
   set_lock_cycle_handler([](lock_cycle const& cycle) { ADD_FAILURE() << to_string(cycle); });
   async_shared_mutex book(loop_.context, "book");

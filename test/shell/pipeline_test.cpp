@@ -231,6 +231,62 @@ TEST_F(pipeline_shell, used_one_takes_no_more_stages) {
   auto p = pipeline<int>(*gate_).stage(next);
   EXPECT_TRUE(p.try_push(1));
   EXPECT_THROW(static_cast<void>(std::move(p).stage(next)), std::logic_error);
+  outcome<std::optional<int>> pulled;
+  p.async_pull(test::keep(pulled));
+  run_until_done(pulled);
+  EXPECT_EQ(pulled.value, std::optional(2)) << "it goes on as it was";
+  p.close();
+  EXPECT_FALSE(join(p));
+}
+
+TEST_F(pipeline_shell, one_without_stages_is_refused_when_it_is_used) {
+  auto p = pipeline<int>(*gate_);
+  EXPECT_THROW(static_cast<void>(p.try_push(1)), std::logic_error);
+  p.cancel();
+  EXPECT_THROW(p.async_join(asio::detached), std::logic_error);
+  EXPECT_THROW(p.async_pull(asio::detached), std::logic_error);
+}
+
+TEST_F(pipeline_shell, late_join_is_given_up_and_the_pipeline_goes_on) {
+  auto p = pipeline<int>(*gate_).stage(next);
+  outcome<void> late;
+  p.async_join().within(0ns)(test::keep(late));
+  run_until_done(late);
+  EXPECT_EQ(late.code(), error::timed_out);
+  EXPECT_TRUE(p.try_push(1));
+  p.close();
+  EXPECT_FALSE(join(p));
+}
+
+asio::awaitable<bool> lives_on(std::shared_ptr<int> const& item) {
+  std::weak_ptr<int> const seen = item;
+  auto const executor = co_await asio::this_coro::executor;
+  co_await asio::post(executor, asio::use_awaitable);
+  co_return !seen.expired();
+}
+
+TEST_F(pipeline_shell, item_taken_by_reference_lives_as_long_as_its_coroutine) {
+  auto p = pipeline<std::shared_ptr<int>>(*gate_).stage(lives_on);
+  EXPECT_TRUE(p.try_push(std::make_shared<int>(1)));
+  outcome<std::optional<bool>> pulled;
+  p.async_pull(test::keep(pulled));
+  run_until_done(pulled);
+  EXPECT_EQ(pulled.value, std::optional(true));
+  p.close();
+  EXPECT_FALSE(join(p));
+}
+
+TEST_F(pipeline_shell, coroutine_may_take_a_stop_token) {
+  auto p = pipeline<int>(*gate_).stage([](std::stop_token stop, int x) -> asio::awaitable<bool> {
+    co_return x == 1 && stop.stop_possible();
+  });
+  EXPECT_TRUE(p.try_push(1));
+  outcome<std::optional<bool>> pulled;
+  p.async_pull(test::keep(pulled));
+  run_until_done(pulled);
+  EXPECT_EQ(pulled.value, std::optional(true));
+  p.close();
+  EXPECT_FALSE(join(p));
 }
 
 TEST(pipeline_of_a_dead_loop, goes_with_its_context) {

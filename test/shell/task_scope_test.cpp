@@ -269,6 +269,46 @@ TEST_F(task_scope_shell, deadline_that_is_not_reached_lets_the_loop_end) {
   EXPECT_EQ(scope.nested({.deadline = 1ms}).deadline, 1ms);
 }
 
+/// As that of the loop, but cannot tell its context while it fails.
+class failing_executor {
+ public:
+  failing_executor(asio::io_context::executor_type to, bool const& fails)
+      : inner_(to), fails_(&fails) {}
+  template <class F>
+  void execute(F&& function) const {
+    asio::post(inner_, std::forward<F>(function));
+  }
+  asio::execution_context& query(asio::execution::context_t) const {
+    if (*fails_) throw std::bad_alloc();
+    return inner_.context();
+  }
+  static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
+    return asio::execution::blocking.never;
+  }
+  bool operator==(failing_executor const&) const noexcept = default;
+
+ private:
+  asio::io_context::executor_type inner_;
+  bool const* fails_;
+};
+
+TEST_F(task_scope_shell, deadline_that_could_not_be_watched_is_watched_for_the_next_child) {
+  bool fails = false;
+  asio::strand<asio::any_io_executor> const strand(failing_executor(loop_.executor(), fails));
+  task_scope<> scope(strand, {.on_error = on_child_error::collect, .deadline = 0ns});
+  int cancelled = 0;
+  fails = true;
+  EXPECT_TRUE(scope.spawn(endless(&cancelled)));
+  fails = false;
+  EXPECT_EQ(scope.snapshot().failed, 1u);
+  scope.spawn(endless(&cancelled));
+  outcome<void> joined;
+  scope.async_join(test::keep(joined));
+  run_until_done(joined);
+  EXPECT_TRUE(scope.cancelled());
+  EXPECT_EQ(cancelled, 1);
+}
+
 TEST_F(task_scope_shell, cancelled_join_cancels_the_children_and_waits_for_them) {
   int cancelled = 0;
   plain.spawn(endless(&cancelled));
@@ -457,6 +497,26 @@ TEST_P(task_scope_of_a_dead_loop, children_go_with_their_context) {
   EXPECT_EQ(kept.snapshot().live, 0u);
   EXPECT_FALSE(kept.spawn(endless(&cancelled)));
   EXPECT_EQ(log.text(), "");
+}
+
+TEST_P(task_scope_of_a_dead_loop, child_that_waits_is_not_started_there) {
+  test::quiet_log log;
+  int cancelled = 0;
+  bool ran = false;
+  auto context = std::make_unique<asio::io_context>(GetParam());
+  task_scope<> kept(*context, {.on_error = on_child_error::collect, .max_concurrency = 1});
+  kept.spawn(endless(&cancelled));
+  kept.spawn([&ran](auto&& handler) {
+    ran = true;
+    std::move(handler)(std::exception_ptr());
+  });
+  kept.spawn(endless(&cancelled));
+  context->poll();
+  context.reset();
+  EXPECT_FALSE(ran);
+  EXPECT_EQ(cancelled, 0);
+  EXPECT_EQ(kept.snapshot().live, 0u);
+  EXPECT_EQ(kept.snapshot().failed, 3u);
 }
 
 // For one thread, where children share the executor, and for several, where each has a strand.

@@ -171,6 +171,14 @@ TEST(actor_core, failures_restart_until_there_were_too_many_in_the_period) {
   EXPECT_EQ(books(core).failed, 5u);
 }
 
+TEST(actor_core, huge_number_of_restarts_is_for_ever_and_takes_no_memory) {
+  actor_options options;
+  options.max_restarts = static_cast<std::size_t>(-1);
+  actor_core core(options);
+  for (int i = 0; i != 5000; ++i) ASSERT_EQ(core.failed(0), after::restart);
+  EXPECT_EQ(books(core).restarts, 5000u);
+}
+
 TEST(actor_core, other_policies_say_what_they_are_called) {
   actor_options options;
   options.on_failure = on_actor_failure::resume;

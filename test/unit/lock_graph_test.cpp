@@ -101,6 +101,13 @@ TEST_F(lock_graph, semaphore_whose_holders_all_wait_is_found) {
   EXPECT_NE(wait("two", slots), "");
 }
 
+TEST_F(lock_graph, wish_that_added_permits_may_fulfil_is_none) {
+  lock_node bucket{"bucket", 1, 10};
+  hold("one", bucket);
+  EXPECT_EQ(wait("one", bucket, 10), "one waits for bucket, held by one") << "nine more at most";
+  EXPECT_EQ(wait("one", bucket, 9), "");
+}
+
 TEST_F(lock_graph, owner_that_also_waits_for_something_it_gets_is_none) {
   hold("one", a);
   hold("two", b);

@@ -46,7 +46,8 @@ class actor_core {
         policy_(options.on_failure),
         max_restarts_(options.max_restarts),
         period_(static_cast<std::uint64_t>(options.restart_period.count())) {
-    restarts_at_.reserve(max_restarts_);
+    if (policy_ == on_actor_failure::restart && !restarts_for_ever())
+      restarts_at_.reserve(max_restarts_);
   }
 
   enum class entry : std::uint8_t { accepted, waits, full, closed };
@@ -108,6 +109,10 @@ class actor_core {
     if (policy_ == on_actor_failure::resume) return after::go_on;
     if (policy_ == on_actor_failure::stop) return after::stop;
     if (policy_ == on_actor_failure::escalate) return after::escalate;
+    if (restarts_for_ever()) {
+      ++restarts_;
+      return after::restart;
+    }
     std::erase_if(restarts_at_, [&](std::uint64_t at) { return now >= at && now - at >= period_; });
     if (restarts_at_.size() >= max_restarts_) return after::escalate;
     restarts_at_.push_back(now);  // reserved
@@ -181,6 +186,10 @@ class actor_core {
   }
 
  private:
+  /// Times of restarts that are remembered at most; who allows more does not mean to count.
+  static constexpr std::size_t most_remembered = 4096;
+
+  [[nodiscard]] bool restarts_for_ever() const noexcept { return max_restarts_ > most_remembered; }
   [[nodiscard]] bool need_turn() noexcept {
     bool const needed = !turn_out_;
     turn_out_ = true;

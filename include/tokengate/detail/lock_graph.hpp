@@ -12,13 +12,15 @@
 /// Who holds what and who waits for what: owners, locks, and the stakes between them.
 ///
 /// Locks have `total` permits and grant them first come, first served; a mutex has one, a shared
-/// mutex as many as readers fit, of which a writer wants all. Not thread-safe: a lock's `holders`
-/// belong to the mutex of that lock; everything else here to the mutex of the graph, and for locks
-/// in the graph `holders` to both (written under both, so either is enough for reading).
+/// mutex as many as readers fit, of which a writer wants all. A semaphore may be given more, up to
+/// `most`. Not thread-safe: a lock's `holders` belong to the mutex of that lock; everything else
+/// here to the mutex of the graph, and for locks in the graph `holders` to both (written under
+/// both, so either is enough for reading).
 ///
 /// The search is the reduction of a resource graph (Holt, "Some deadlock properties of computer
 /// systems", 1972) with first come, first served queues: let every owner that does not wait give
-/// back what it holds, grant what can be granted, and repeat. Who is left can never go on.
+/// back what it holds, grant what can be granted, and repeat. Who is left can never go on. Permits
+/// that may still be added count as there: anybody may add them.
 
 namespace tokengate::detail {
 
@@ -48,10 +50,14 @@ struct owner_node {
 };
 
 struct lock_node {
-  lock_node(std::string called, std::size_t permits) : name(std::move(called)), total(permits) {}
+  lock_node(std::string called, std::size_t permits)
+      : lock_node(std::move(called), permits, permits) {}
+  lock_node(std::string called, std::size_t permits, std::size_t most_permits)
+      : name(std::move(called)), most(most_permits), total(permits) {}
 
   std::string const name;
-  std::size_t total;
+  std::size_t const most;  ///< permits that there can ever be
+  std::size_t total;       ///< that there are
   intrusive_list<stake, by_lock> holders{};
   intrusive_list<stake, by_lock> waiting{};  ///< oldest first
   std::size_t spare = 0;                     ///< of the search

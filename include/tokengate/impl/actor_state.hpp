@@ -8,13 +8,16 @@
 #include <mutex>
 #include <optional>
 
+#include "tokengate/detail/fault_point.hpp"
 #include "tokengate/impl/actor_mailbox.hpp"
 
 /// @file
 /// The inside of an actor: its state, and the turns in which messages are handled.
 ///
 /// Invariants
-///  - lost_, gone_ and in_turn_ are touched under mutex_, like the members of actor_mailbox.
+///  - lost_, gone_ and turns_ are touched under mutex_, like the members of actor_mailbox.
+///  - turns_ may be more than 1: a turn that has handed over may still be on its way out. The last
+///    one to leave makes the end that lost_ asks for.
 ///  - state_, in_handle_ and dropped_ are touched by the turn that is out, or by who ends the actor
 ///    after that turn has failed to run. A turn hands over to the next one through mutex_.
 
@@ -47,14 +50,15 @@ class actor_state : public actor_mailbox<State>,
     {
       std::lock_guard hold(mutex_);
       if (gone_) return false;
-      in_turn_ = true;
+      ++turns_;
     }
     bool const again = handle_batch();
+    TOKENGATE_FAULT_POINT("actor turn handed over");
     std::exception_ptr lost;
     {
       std::lock_guard hold(mutex_);
-      in_turn_ = false;
-      lost = std::exchange(lost_, nullptr);
+      if (--turns_ == 0) lost = std::exchange(lost_, nullptr);
+      gone_ |= lost != nullptr;
     }
     if (!lost) return again;
     end_with(std::move(lost));
@@ -65,7 +69,7 @@ class actor_state : public actor_mailbox<State>,
   void turn_lost(std::exception_ptr why) noexcept {
     {
       std::lock_guard hold(mutex_);
-      if (in_turn_) {
+      if (turns_ != 0) {
         lost_ = std::move(why);
         return;
       }
@@ -123,6 +127,7 @@ class actor_state : public actor_mailbox<State>,
   [[nodiscard]] bool handle_batch() noexcept {
     for (std::size_t i = 0; i < options_.batch || i == 0; ++i) {
       if (!state_ && !build()) return false;
+      TOKENGATE_FAULT_POINT("actor state looked for");
       std::unique_ptr<message> next = take();
       if (!next) break;
       if (next->until != no_wait_limit && wait_clock::now() > next->until) {
@@ -156,7 +161,8 @@ class actor_state : public actor_mailbox<State>,
     std::unique_ptr<message> next;
     {
       std::lock_guard hold(mutex_);
-      if (lost_) return nullptr;
+      // A message that came after build() had seen none waits for a turn that builds the state.
+      if (lost_ || !state_) return nullptr;
       actor_message* admitted = nullptr;
       next.reset(static_cast<message*>(core_.take(admitted)));
       this->has_place(admitted, woken);
@@ -279,7 +285,7 @@ class actor_state : public actor_mailbox<State>,
   }
 
   actor_options const options_;
-  bool in_turn_ = false;
+  int turns_ = 0;            ///< inside run_turn()
   bool gone_ = false;        ///< a turn that has not started must not
   std::exception_ptr lost_;  ///< the running turn is the last one
   bool in_handle_ = false;   ///< of the turn

@@ -3,8 +3,10 @@
 
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -197,13 +199,23 @@ class stage_of final : public pipeline_stage {
     };
     pipeline_.initiate(
         [&] {
-          if constexpr (coroutine)
-            asio::co_spawn(pipeline_.executor(), work_(std::move(item)),
+          if constexpr (coroutine) {
+            // Kept as long as the coroutine runs, which may have taken its item by reference.
+            auto work = [this, item = std::move(item)]() mutable { return call(item); };
+            asio::co_spawn(pipeline_.executor(), std::move(work),
                            handler(std::move(step), signals_[slot].slot()));
-          else
+          } else {
             work_(std::move(item)).stop_on(pipeline_.stop_token())(handler(std::move(step)));
+          }
         },
         [this, slot] { core_.done(slot); });
+  }
+  /// A coroutine of the stage's function, called as stage_function asks for it.
+  [[nodiscard]] raw call(A& item) {
+    if constexpr (std::invocable<F const&, A>)
+      return std::invoke(std::as_const(work_), std::move(item));
+    else
+      return std::invoke(std::as_const(work_), pipeline_.stop_token(), std::move(item));
   }
   void keep(std::size_t slot) { places_[slot].emplace(); }
   template <class V>

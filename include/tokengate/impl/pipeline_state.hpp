@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <stop_token>
 #include <vector>
 
@@ -34,6 +35,7 @@ class pipeline_join : public waiter {
   template <class F>
   void complete(F&& finish) {
     auto failed = std::move(failed_with);
+    if (outcome == wait_outcome::timed_out) failed = make_exception(error::timed_out);
     std::move(finish)(std::move(failed));
   }
   std::exception_ptr failed_with{};
@@ -69,14 +71,15 @@ class pipeline_state : public std::enable_shared_from_this<pipeline_state>, publ
   void add(std::unique_ptr<pipeline_stage> stage) {
     if (started_.load(std::memory_order_relaxed))
       throw std::logic_error("tokengate: a pipeline that has been used takes no more stages");
-    ++working_;
     stages_.push_back(std::move(stage));
+    ++working_;
   }
 
   /// With the first use.
   void start() {
+    // Nothing would ever end it.
+    if (stages_.empty()) throw std::logic_error("tokengate: a pipeline needs a stage");
     if (started_.exchange(true, std::memory_order_acq_rel) || context_ended()) return;
-    if (stages_.empty()) return settle();
     asio::post(executor(),
                own_turn(shared_from_this(), [](pipeline_state& self) { self.pump_all(); }));
   }

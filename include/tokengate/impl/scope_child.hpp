@@ -236,9 +236,13 @@ class collect_waiter : public join_waiter<T> {
   template <class F>
   void complete(F&& finish) {
     std::vector<scope_result<T>> results;
-    if (this->outcomes_) {
-      results.reserve(this->outcomes_->places.size());
-      for (auto& each : this->outcomes_->places) results.push_back(std::move(each));
+    try {
+      if (this->outcomes_) {
+        results.reserve(this->outcomes_->places.size());
+        for (auto& each : this->outcomes_->places) results.push_back(std::move(each));
+      }
+    } catch (...) {
+      results.clear();  // the handler is called, with nothing rather than a part
     }
     std::move(finish)(std::move(results));
   }

@@ -174,6 +174,8 @@ class scope_state : public std::enable_shared_from_this<scope_state>, public con
   };
 
   void start(std::shared_ptr<scope_task> child) noexcept {
+    // executor() would run it at once, while its loop is being destroyed.
+    if (context_ended()) return static_cast<void>(starter(std::move(child)));
     scope_task& task = *child;
     if (already_on(task.executor())) return begin(task);
     auto const executor = task.executor();
@@ -293,11 +295,18 @@ inline void scope_state::watch_deadline() {
     std::lock_guard hold(mutex_);
     if (std::exchange(watched_, true)) return;
   }
-  // As its own handler, without work: the children keep the loop.
-  async_wait_until<void(bool), deadline_watch>(
-      shared_from_this(), executor(), until_, [self = weak_from_this()](bool passed) {
-        if (auto const state = self.lock(); state && passed) state->cancel(error::deadline_passed);
-      });
+  try {
+    // As its own handler, without work: the children keep the loop.
+    async_wait_until<void(bool), deadline_watch>(
+        shared_from_this(), executor(), until_, [self = weak_from_this()](bool passed) {
+          if (auto const state = self.lock(); state && passed)
+            state->cancel(error::deadline_passed);
+        });
+  } catch (...) {
+    std::lock_guard hold(mutex_);
+    watched_ = false;  // the next child tries again
+    throw;
+  }
 }
 
 }  // namespace tokengate::detail
