@@ -14,7 +14,7 @@ auto subscriber_core::offer(event_base& event, bool reserved, aftermath& after) 
   if (!has_room() && readers_.empty() && !reserved) {
     switch (when_full_) {
       case full_policy::wait:
-        return {taken::full};
+        return {taken::full, schedule()};
       case full_policy::drop_newest:
         refuse();
         return {taken::dropped};
@@ -34,14 +34,16 @@ auto subscriber_core::offer(event_base& event, bool reserved, aftermath& after) 
         after.settle(queue_.pop(), delivery_end::dropped);
     }
   } else if (!held_.empty() && !reserved) {
-    return {taken::full};
+    return {taken::full, schedule()};
   }
   if (readers_.empty() && !queue_.make_room()) {
     refuse();
-    return {taken::dropped};
+    if (reserved) admit_held(after);  // its place is free again
+    return {taken::dropped, schedule()};
   }
   ++counts_.offered;
   push(event, after);
+  if (reserved) admit_held(after);  // a reader may have taken it, and left the place free
   return {taken::accepted, schedule()};
 }
 
@@ -91,6 +93,15 @@ bool subscriber_core::finish(event_base& event, bool well, std::exception_ptr er
   after.settle(event, well ? delivery_end::handled : delivery_end::failed, std::move(error));
   wake_idle(after);
   return schedule();
+}
+
+bool subscriber_core::begin(event_base& event, aftermath& after) noexcept {
+  if (!ended()) return true;
+  --running_;
+  ++counts_.undelivered;
+  after.settle(event, delivery_end::undelivered);
+  wake_idle(after);
+  return false;
 }
 
 bool subscriber_core::rest() noexcept {

@@ -54,12 +54,7 @@ void topic_record::offer_to(membership& one, event_base& event, publish_round& r
   {
     std::lock_guard hold(to.mutex);
     result = to.core.offer(event, std::exchange(one.reserved, false), round.after);
-    if (result.what == taken::full && !may_hold) {
-      sum.is = publish_result::state::full;
-      ++unused;
-      return;
-    }
-    if (result.what == taken::full) {
+    if (result.what == taken::full && may_hold) {
       try {
         held_delivery& publisher = event.make_held();
         event.ledger.held(publisher.owner, &to);
@@ -79,6 +74,9 @@ void topic_record::offer_to(membership& one, event_base& event, publish_round& r
       ++sum.accepted;
       return;
     case taken::full:
+      if (may_hold) return;
+      sum.is = publish_result::state::full;
+      ++unused;
       return;
     case taken::disconnected:
       round.disconnected(to);

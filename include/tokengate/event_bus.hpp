@@ -38,7 +38,7 @@ namespace tokengate {
 /// @par Lifetime    the destructor ends all subscriptions, as subscription::unsubscribe(): no
 /// handler starts
 ///                  after it. Handles may outlive the bus. Contexts and gates may go first: the
-///                  subscriptions on them end with them
+///                  subscriptions on them end with them, on a gate with the next event
 class event_bus {
  public:
   /// The executor is where operations complete whose handlers have none of their own.
@@ -71,7 +71,7 @@ class event_bus {
   /// As topic<T>(subject).async_publish(value), with a look at a table.
   template <class T>
   [[nodiscard]] auto async_publish(std::string_view subject, T&& value) {
-    return detail::publish_accepted(state_, make(value), to<T>(subject));
+    return detail::publish_accepted(state_, make<T>(value), to<T>(subject));
   }
   template <class T, asio::completion_token_for<detail::accepted_signature> CompletionToken>
   auto async_publish(std::string_view subject, T&& value, CompletionToken&& token) {
@@ -79,7 +79,7 @@ class event_bus {
   }
   template <class T>
   [[nodiscard]] auto async_publish_and_wait(std::string_view subject, T&& value) {
-    return detail::publish_handled(state_, make(value), to<T>(subject));
+    return detail::publish_handled(state_, make<T>(value), to<T>(subject));
   }
   template <class T, asio::completion_token_for<detail::handled_signature> CompletionToken>
   auto async_publish_and_wait(std::string_view subject, T&& value, CompletionToken&& token) {
@@ -89,7 +89,7 @@ class event_bus {
   template <class T>
   std::optional<std::size_t> try_publish(std::string_view subject, T&& value) {
     detail::check_subject(subject);
-    auto const event = make(value);
+    auto const event = make<T>(value);
     return detail::told(state_->try_publish(space_of<T>(), subject, *event));
   }
 

@@ -47,12 +47,11 @@ struct next_event_waiter : stream_reader {
 template <class T>
 class stream_state {
  public:
-  stream_state(ref<subscriber> who, std::shared_ptr<bus_state> bus,
-               asio::any_io_executor executor) noexcept
+  stream_state(ref<subscriber> who, std::shared_ptr<bus_state> bus, asio::any_io_executor executor)
       : who_(std::move(who)), bus_(std::move(bus)), executor_(std::move(executor)) {}
 
   [[nodiscard]] subscriber& who() const noexcept { return *who_; }
-  [[nodiscard]] asio::any_io_executor const& executor() const noexcept { return executor_; }
+  [[nodiscard]] asio::any_io_executor const& executor() const noexcept { return executor_.get(); }
   void end() noexcept { bus_core::end(*who_->space, *who_); }
 
   [[nodiscard]] bool start(next_event_waiter<T>& by) noexcept {
@@ -80,7 +79,7 @@ class stream_state {
  private:
   ref<subscriber> who_;
   std::shared_ptr<bus_state> bus_;
-  asio::any_io_executor executor_;
+  kept_executor executor_;
 };
 
 }  // namespace detail
@@ -117,7 +116,8 @@ class [[nodiscard("the stream ends with its handle")]] event_stream {
   ///                  full_policy::disconnect, after what was queued. error::cancelled,
   ///                  error::timed_out: nothing was taken
   /// @par Executor    the handler's associated executor, else the stream's; never inside this call
-  /// @par Cancellation  all types: the wait is given up and takes no event
+  /// @par Cancellation  all types: the wait is given up and takes no event; one that is on its way
+  ///                  to the handler comes all the same
   /// @par Lifetime    none: the operation keeps what it needs
   /// @par Cost        one block from a recycled pool or the handler's allocator
   [[nodiscard]] auto async_next() const {

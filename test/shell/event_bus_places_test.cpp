@@ -180,6 +180,47 @@ TEST_F(event_bus_places, killed_token_fails_one_event_and_the_next_is_handled) {
   EXPECT_EQ(handled, 1);
 }
 
+TEST_F(event_bus_places, no_handler_of_a_key_starts_after_unsubscribe) {
+  std::atomic<int> handled{0};
+  block();
+  block();  // the workers of both cores
+  auto const same = [](int value) { return value % 2; };
+  auto keyed = bus_.subscribe<int>(*gate_, by_key(same, [&](int) { ++handled; }));
+  for (int i = 0; i != 10; ++i) (void)bus_.topic<int>().try_publish(i);
+  keyed.unsubscribe();
+  auto const seen = keyed.snapshot();
+  busy_.release();
+  loop_.run_out();
+  EXPECT_EQ(handled, 0);
+  EXPECT_EQ(keyed.snapshot().undelivered, 10u) << "of " << seen.offered;
+}
+
+TEST_F(event_bus_places, subscription_and_stream_on_a_strand_outlive_their_context) {
+  subscription listening;
+  std::optional<event_stream<int>> fetching;
+  {
+    asio::io_context context;
+    listening = bus_.subscribe<int>(asio::make_strand(context), [](int) {});
+    fetching.emplace(bus_.stream<int>(asio::make_strand(context)));
+    (void)bus_.topic<int>().try_publish(1);
+  }
+  EXPECT_FALSE(listening.active());
+}
+
+TEST_F(event_bus_places, context_that_goes_with_a_turn_out_keeps_no_handler) {
+  auto const watched = std::make_shared<int>(0);
+  std::vector<subscription> all;
+  {
+    asio::io_context context;
+    for (int i = 0; i != 3; ++i)
+      all.push_back(bus_.subscribe<int>(context, [watched](int) { ++*watched; }));
+    (void)bus_.topic<int>().try_publish(1);
+  }
+  all.clear();
+  EXPECT_EQ(watched.use_count(), 1);
+  EXPECT_EQ(*watched, 0);
+}
+
 TEST_F(event_bus_places, strand_and_thread_pool_call_one_at_a_time) {
   asio::thread_pool threads(3);
   std::atomic<int> calls{0};

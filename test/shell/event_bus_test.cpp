@@ -63,6 +63,33 @@ class event_bus_test : public testing::Test {
   std::optional<event_bus> bus_{std::in_place, loop_.context};
 };
 
+TEST_F(event_bus_test, variable_that_is_published_by_subject_stays_as_it_was) {
+  std::vector<std::string> heard;
+  auto const listening = bus_->subscribe<std::string>(
+      ">", loop_.executor(), [&](std::string const& text) { heard.push_back(text); });
+  std::string text(100, 'x');
+  (void)bus_->try_publish("a", text);
+  bus_->async_publish("b", text)(asio::detached);
+  bus_->async_publish_and_wait("c", text)(asio::detached);
+  loop_.run_until([&] { return heard.size() == 3; });
+  EXPECT_EQ(text.size(), 100u);
+  for (auto const& each : heard) EXPECT_EQ(each, text);
+}
+
+TEST_F(event_bus_test, lazy_publish_reaches_its_topic_after_the_last_handle_has_gone) {
+  event_bus_options options;
+  options.cached_topics = 1;
+  event_bus few(loop_.executor(), options);
+  int heard = 0;
+  auto operation = few.topic<int>("a").async_publish(1);
+  for (auto const* other : {"b", "c", "d"}) (void)few.try_publish(other, 2);
+  auto const listening = few.subscribe<int>("a", loop_.executor(), [&](int) { ++heard; });
+  outcome<std::size_t> accepted;
+  run(accepted, std::move(operation));
+  EXPECT_EQ(accepted.value, 1u);
+  loop_.run_until([&] { return heard == 1; });
+}
+
 TEST_F(event_bus_test, event_reaches_those_who_subscribed_to_its_type_and_no_others) {
   numbers got;
   int texts = 0;

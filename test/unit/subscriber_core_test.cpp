@@ -160,6 +160,49 @@ TEST_F(subscriber_core_test, reader_that_waits_gets_the_next_event_past_the_queu
   core.end(after_);
 }
 
+TEST_F(subscriber_core_test,
+       place_that_was_reserved_for_what_a_reader_took_goes_to_who_is_held_back) {
+  subscriber_core core(1, full_policy::wait, subscriber_core::no_handler);
+  ASSERT_EQ(core.reserve(), subscriber_core::reservation::made);
+  EXPECT_EQ(offer(core, 1), taken::full);
+  test_waiter<stream_reader> reader;
+  EXPECT_FALSE(core.read(reader, after_));
+  auto* const reserved = new test_event(0);
+  EXPECT_EQ(core.offer(*reserved, true, after_).what, taken::accepted);
+  after_.run();
+  EXPECT_EQ(id_of(reader.event), 0);
+  after_.release(*reader.event);
+  EXPECT_EQ(core.held(), 0u);
+  EXPECT_EQ(core.queued(), 1u);
+  core.end(after_);
+}
+
+TEST_F(subscriber_core_test, one_without_a_runner_asks_for_one_with_the_next_offer) {
+  subscriber_core core(1, full_policy::wait, 1);
+  EXPECT_EQ(offer(core, 0), taken::accepted);
+  core.unschedule();
+  EXPECT_EQ(offer(core, 1), taken::full);
+  EXPECT_EQ(wakes_, 2);
+  EXPECT_EQ(handle(core), 0);
+  EXPECT_EQ(handle(core), 1);
+  core.end(after_);
+}
+
+TEST_F(subscriber_core_test, event_whose_handler_comes_after_the_end_is_given_up) {
+  subscriber_core core(2, full_policy::wait, 2);
+  (void)offer(core, 0);
+  (void)offer(core, 1);
+  event_base* const early = core.take(after_);
+  event_base* const late = core.take(after_);
+  EXPECT_TRUE(core.begin(*early, after_));
+  core.end(after_);
+  EXPECT_FALSE(core.begin(*late, after_));
+  EXPECT_FALSE(core.over());
+  (void)core.finish(*early, true, nullptr, 1, 1, after_);
+  EXPECT_TRUE(core.over());
+  EXPECT_EQ(core.counts().undelivered, 1u);
+}
+
 TEST_F(subscriber_core_test, disconnected_one_drops_the_last_straw_and_takes_no_more) {
   subscriber_core core(1, full_policy::disconnect, 1);
   EXPECT_EQ(offer(core, 0), taken::accepted);

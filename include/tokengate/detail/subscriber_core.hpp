@@ -99,6 +99,11 @@ class subscriber_core {
                             std::uint64_t lag, std::uint64_t run, aftermath& after) noexcept;
   /// The runner goes without looking again: true when somebody else has to run.
   [[nodiscard]] bool rest() noexcept;
+  /// No runner could be made: the next offer asks for one again.
+  void unschedule() noexcept { scheduled_ = false; }
+  /// The handler of an event that was taken a while ago is about to be called. False: the
+  /// subscription has ended since, and the event is given up.
+  [[nodiscard]] bool begin(event_base& event, aftermath& after) noexcept;
 
   /// A reader's next event. True: decided at once, its outcome is set.
   [[nodiscard]] bool read(stream_reader& reader, aftermath& after) noexcept;

@@ -95,8 +95,11 @@ class bus_state : public bus_core {
     if (!ledger.watch(by, by.until)) return true;
     std::size_t accepted = 0;
     try {
-      auto const result = by.to.topic ? publish(*by.to.topic, *by.event)
-                                      : publish(*by.to.space, by.to.subject, *by.event);
+      auto result = by.to.topic ? publish(*by.to.topic, *by.event)
+                                : publish(*by.to.space, by.to.subject, *by.event);
+      // Its last handle has gone since, and it was forgotten: the one of today, then.
+      if (result.is == publish_result::state::detached)
+        result = publish(*by.to.space, by.to.topic->name->text, *by.event);
       accepted = result.accepted;
       by.closed = result.is == publish_result::state::closed;
       if (result.no_memory) by.failed = std::make_exception_ptr(std::bad_alloc());

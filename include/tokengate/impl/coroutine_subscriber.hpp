@@ -37,7 +37,7 @@ class coroutine_subscriber final
                      drain(ref<coroutine_subscriber>(this)), asio::detached);
     } catch (...) {
       std::lock_guard hold(this->mutex);
-      (void)this->core.rest();  // no memory: the next event tries again
+      this->core.unschedule();  // no memory: the next event tries again
     }
   }
 

@@ -71,7 +71,7 @@ class lane_subscriber final : public handling_subscriber<T, subscriber, Handler,
   };
   struct run_single {
     void operator()(single given) const noexcept {
-      given.one.start_now();
+      if (!given.one.start_now()) return;
       auto error = given.of->call(given.one.event());
       bool const well = error == nullptr;
       given.one.finish(well, std::move(error));
@@ -181,7 +181,7 @@ class lane_subscriber final : public handling_subscriber<T, subscriber, Handler,
   void give_way(std::exception_ptr const& error) noexcept {
     (void)this->report(error);
     std::lock_guard hold(this->mutex);
-    (void)this->core.rest();
+    this->core.unschedule();
   }
   void end() noexcept {
     if (auto const bus = bus_.lock(); bus && this->space != nullptr)

@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "tokengate/impl/bus_state.hpp"
@@ -82,7 +83,7 @@ class loop_port : public subscriber {
       if (turn_.by_turns()) return turn_.queue().enter_decided(turn_);
       if (post_turn()) return;
       std::lock_guard also(mutex);
-      (void)core.rest();  // no memory: the next event tries again
+      core.unschedule();  // no memory: the next event tries again
     }
     hold.unlock();
     subscriber* next = std::exchange(followers_, nullptr);
@@ -95,6 +96,8 @@ class loop_port : public subscriber {
   virtual void run(ref<subscriber> self) noexcept = 0;
   /// Takes a turn through another executor than an io_context's. False: no memory.
   [[nodiscard]] virtual bool post_turn() noexcept = 0;
+  /// The context goes, and the subscription may outlive it: a strand may not.
+  virtual void drop_executor() noexcept = 0;
 
   /// Handlers that one turn runs, of one subscription.
   static constexpr int budget = 16;
@@ -135,6 +138,7 @@ class loop_port : public subscriber {
       std::lock_guard hold(it.port_mutex_);
       if (it.state_ != state::tied) return false;
       it.state_ = state::gone;
+      it.drop_executor();
     }
     if (auto const bus = it.bus_.lock(); bus && it.space != nullptr) bus_core::end(*it.space, it);
     return true;
@@ -142,7 +146,7 @@ class loop_port : public subscriber {
 
   static constexpr queued_wait::operations tie_operations{nullptr, &let_go, &let_go, &context_gone,
                                                           nullptr};
-  static constexpr queued_wait::operations turn_operations{&deliver, nullptr, &let_go, &never,
+  static constexpr queued_wait::operations turn_operations{&deliver, nullptr, &turn_gone, &never,
                                                            nullptr};
 
   std::weak_ptr<bus_state> bus_;
@@ -162,7 +166,8 @@ class executor_subscriber : public loop_port {
       : executor_subscriber(loop_of(executor), executor, options, of, std::move(bus)) {}
 
  protected:
-  [[nodiscard]] Executor const& executor() const noexcept { return executor_; }
+  /// On the executor only, or while the context is there.
+  [[nodiscard]] Executor const& executor() const noexcept { return *executor_; }
 
  private:
   struct turn {
@@ -184,7 +189,7 @@ class executor_subscriber : public loop_port {
   bool post_turn() noexcept final {
     turn next{ref<subscriber>(this)};
     try {
-      asio::post(executor_, std::move(next));
+      asio::post(*executor_, std::move(next));
       drop_ref();  // the turn has one of its own
       return true;
     } catch (...) {
@@ -192,7 +197,9 @@ class executor_subscriber : public loop_port {
     }
   }
 
-  Executor executor_;
+  void drop_executor() noexcept final { executor_.reset(); }
+
+  std::optional<Executor> executor_;
 };
 
 /// Handlers that are plain functions.

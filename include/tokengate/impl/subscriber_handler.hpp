@@ -90,15 +90,23 @@ class handling {
 
   explicit operator bool() const noexcept { return event_ != nullptr; }
   [[nodiscard]] event_base& event() const noexcept { return *event_; }
-  /// It was taken a while ago; the handler starts now.
-  void start_now() noexcept { started_ = tick_clock::now(); }
+  /// It was taken a while ago; the handler starts now. False: the subscription has ended since, and
+  /// the event is given up.
+  [[nodiscard]] bool start_now() noexcept {
+    started_ = tick_clock::now();
+    aftermath after;
+    std::lock_guard hold(of_->mutex);
+    if (of_->core.begin(*event_, after)) return true;
+    event_ = nullptr;
+    return false;
+  }
 
   void finish(bool well, std::exception_ptr error) noexcept {
     aftermath after;
     bool wake = false;
     {
       std::lock_guard hold(of_->mutex);
-      wake = finish(well, std::move(error), after);
+      wake = finish(well, error, after);  // a copy: the last one goes without the lock
     }
     if (wake) ref<subscriber>(of_).release()->wake();
   }
@@ -106,18 +114,18 @@ class handling {
   void finish_and_take(bool well, std::exception_ptr error) noexcept {
     aftermath after;
     std::lock_guard hold(of_->mutex);
-    (void)finish(well, std::move(error), after);  // a runner is here: nobody else has to come
+    (void)finish(well, error, after);  // a runner is here: nobody else has to come
     event_ = of_->core.take(after);
     // The end of one handler is the start of the next.
   }
 
  private:
-  [[nodiscard]] bool finish(bool well, std::exception_ptr&& error, aftermath& after) noexcept {
+  [[nodiscard]] bool finish(bool well, std::exception_ptr const& error, aftermath& after) noexcept {
     event_base& event = *std::exchange(event_, nullptr);
     auto const lag = tick_clock::elapsed(event.published_at, started_);
     auto const now = tick_clock::now();
     auto const run = tick_clock::elapsed(std::exchange(started_, now), now);
-    return of_->core.finish(event, well, std::move(error), lag, run, after);
+    return of_->core.finish(event, well, error, lag, run, after);
   }
 
   subscriber* of_ = nullptr;
