@@ -342,7 +342,7 @@ TEST_F(actor_shell, closed_gate_ends_the_actor) {
 
 #if defined(TOKENGATE_FAULT_POINTS)
 
-/// Calls something once, at a fault point.
+/// Calls something once, when the thread that made this comes to a fault point.
 class at_point {
  public:
   at_point(std::string_view point, std::function<void()> call)
@@ -350,17 +350,20 @@ class at_point {
     current = this;
     detail::at_fault_points.store(
         [](char const* point) noexcept {
-          if (point == current->point_)
+          if (current != nullptr && point == current->point_)
             if (auto const call = std::exchange(current->call_, nullptr)) call();
         },
         std::memory_order_release);
   }
   at_point(at_point const&) = delete;
   at_point& operator=(at_point const&) = delete;
-  ~at_point() { detail::at_fault_points.store(nullptr, std::memory_order_release); }
+  ~at_point() {
+    detail::at_fault_points.store(nullptr, std::memory_order_release);
+    current = nullptr;
+  }
 
  private:
-  static inline at_point* current = nullptr;
+  static inline thread_local at_point* current = nullptr;  // others pass by
   std::string_view const point_;
   std::function<void()> call_;
 };
