@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
 #include <cassert>
 #include <thread>
 #include <vector>
@@ -69,6 +70,9 @@ struct turn_queue::turn {
 };
 
 turn_queue::turn_queue(asio::execution_context& owner) : service(owner) {
+  // The service of strands has to be the older one: contexts shut down the newest first, and while
+  // this one has not, other threads post to strands.
+  asio::make_strand(context_executor{&owner});
   std::lock_guard hold(all_queues::get().mutex);
   all_queues::get().queues.push_back(this);
 }
