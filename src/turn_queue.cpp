@@ -71,8 +71,8 @@ struct turn_queue::turn {
 
 turn_queue::turn_queue(asio::execution_context& owner) : service(owner) {
   // The service of strands has to be the older one: contexts shut down the newest first, and while
-  // this one has not, other threads post to strands. By its own name: making a strand, Asio does not
-  // survive an allocation that fails.
+  // this one has not, other threads post to strands. By its own name: making a strand, Asio does
+  // not survive an allocation that fails.
   asio::use_service<asio::detail::strand_executor_service>(owner);
   std::lock_guard hold(all_queues::get().mutex);
   all_queues::get().queues.push_back(this);
