@@ -4,7 +4,9 @@ include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/tokengate)
 
-install(TARGETS tokengate EXPORT tokengate-targets FILE_SET HEADERS)
+install(TARGETS tokengate EXPORT tokengate-targets
+  FILE_SET HEADERS
+  FILE_SET inner_headers)
 install(EXPORT tokengate-targets NAMESPACE tokengate:: DESTINATION ${package_dir})
 
 configure_package_config_file(cmake/tokengate-config.cmake.in tokengate-config.cmake

@@ -69,7 +69,8 @@ struct turn_queue::turn {
   void operator()() { queue->run_turn(); }
 };
 
-turn_queue::turn_queue(asio::execution_context& owner) : service(owner) {
+turn_queue::turn_queue(asio::execution_context& owner)
+    : service(owner), hot_ticks_(default_hot_ticks()) {
   // The service of strands has to be the older one: contexts shut down the newest first, and while
   // this one has not, other threads post to strands. By its own name: making a strand, Asio does
   // not survive an allocation that fails.
@@ -100,7 +101,9 @@ asio::io_context& turn_queue::loop() noexcept {
 
 void turn_queue::link(queued_wait& wait, intrusive_list<queued_wait, turn_queue>& list) noexcept {
   list.push_back(wait);
-  if (!wait.by_turns_ || loop_waits_++ != 0) return;
+  if (!wait.by_turns_) return;
+  ++loop_waits_;
+  if (work_) return;
   is_loop();
   work_.emplace(asio::require(loop().get_executor(), asio::execution::outstanding_work.tracked));
 }
@@ -187,6 +190,7 @@ void turn_queue::settle(queued_wait& wait, lock& hold) noexcept {
 
 /// A wait was added to ready_. Lets the lock go.
 void turn_queue::arm(lock& hold) noexcept {
+  note_completion();
   if (std::exchange(armed_, true)) return hold.unlock();
   posters_.fetch_add(1, std::memory_order_relaxed);
   hold.unlock();
@@ -201,23 +205,35 @@ void turn_queue::post_turn() noexcept {
 void turn_queue::run_turn() {
   struct leaving {
     turn_queue& queue;
+    turn_here const outer = here;
     ~leaving() {
+      here = outer;
       lock hold(queue.mutex_);
+      if (queue.loop_waits_ == 0) queue.work_.reset();  // the turn itself was work of the loop
       queue.rest_timer();
     }
   } at_end{*this};
   lock hold(mutex_);
+  here = {this, begin_hot_turn()};
+  // It stays armed while it polls: what comes then is its own to deliver.
+  if (ready_.empty()) poll(hold);
   armed_ = false;
   for (int i = 0; i != budget; ++i) {
+    if (ready_.empty() && armed_) poll(hold);
     queued_wait* const next = ready_.pop_front();
     if (next == nullptr) break;
-    bool const post = !ready_.empty() && !std::exchange(armed_, true);
-    if (--loop_waits_ == 0) work_.reset();  // the turn itself is work of the loop
+    if (ready_.empty()) any_ready_.store(false, std::memory_order_relaxed);
+    --loop_waits_;
+    bool const post = (!ready_.empty() || is_hot()) && !std::exchange(armed_, true);
     hold.unlock();
+    // Before the handler runs: if it throws, or takes long, the rest is not stuck behind it.
     if (post) post_turn();
     next->ops_->deliver(*next);
     hold.lock();
   }
+  bool const again = ready_.empty() && stay_hot() && !std::exchange(armed_, true);
+  hold.unlock();
+  if (again) post_turn();
 }
 
 /// Under the lock, which also makes the timer's uses one at a time.
@@ -280,6 +296,7 @@ void turn_queue::shutdown() {
   forget();
   lock hold(mutex_);
   down_ = true;
+  cool_down();
   limits_.clear();
   while (queued_wait* wait = waiting_.front()) {
     bool decided = false;

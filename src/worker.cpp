@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core_load.hpp"
 #include "tokengate/detail/fault_point.hpp"
 #include "tokengate/detail/tick_clock.hpp"
 
@@ -70,6 +71,8 @@ void worker::stop() noexcept {
 
 void worker::run() {
   this_worker() = {this, nullptr, nullptr};
+  auto& awake = core_load::get().awake_workers;
+  awake.fetch_add(1, std::memory_order_relaxed);
   spin_now_ = pool_.spin_ticks;
   turn_ = tick_clock::to_ticks(turn);
   publish_after_ = tick_clock::to_ticks(publish_after);
@@ -82,6 +85,7 @@ void worker::run() {
     busy_since_ = 0;
     if (!spin()) park();
   }
+  awake.fetch_sub(1, std::memory_order_relaxed);
   end();
   this_worker() = {};
 }
@@ -206,6 +210,7 @@ bool worker::spin() noexcept {
 void worker::park() noexcept {
   TOKENGATE_FAULT_POINT("worker found nothing");
   if (!parking_.try_park()) return;
+  core_load::get().awake_workers.fetch_sub(1, std::memory_order_relaxed);
   state_.store(worker_state::parked, std::memory_order_relaxed);
   parks_.add();
   TOKENGATE_FAULT_POINT("worker parked");
@@ -219,6 +224,7 @@ void worker::park() noexcept {
       rescued_.add();
   }
   parking_.unpark();
+  core_load::get().awake_workers.fetch_add(1, std::memory_order_relaxed);
   auto const slept = tick_clock::elapsed(begun, tick_clock::now());
   parked_.add(slept);
   // Work that comes again soon after parking would have been worth a spin.

@@ -75,6 +75,7 @@ class sender : public detail::channel_handle<T>, public detail::send_end<T, send
  private:
   friend class channel<T>;
   friend class detail::send_end<T, sender>;
+  [[nodiscard]] auto const& sending_state() const noexcept { return this->state_; }
   explicit sender(std::shared_ptr<detail::channel_state<T>> state) noexcept
       : detail::channel_handle<T>(std::move(state)) {
     if (this->state_) this->state_->senders.fetch_add(1, std::memory_order_relaxed);
@@ -104,6 +105,7 @@ class receiver : public detail::channel_handle<T>, public detail::receive_end<T,
  private:
   friend class channel<T>;
   friend class detail::receive_end<T, receiver>;
+  [[nodiscard]] auto const& receiving_state() const noexcept { return this->state_; }
   explicit receiver(std::shared_ptr<detail::channel_state<T>> state) noexcept
       : detail::channel_handle<T>(std::move(state)) {
     if (this->state_) this->state_->receivers.fetch_add(1, std::memory_order_relaxed);
@@ -132,7 +134,7 @@ class channel : public detail::channel_handle<T>,
  public:
   /// `executor` is for handlers that have none of their own.
   channel(asio::any_io_executor executor, channel_options<T> const& options)
-      : detail::channel_handle<T>(detail::make_channel_state(std::move(executor), options)) {}
+      : channel(detail::make_channel_state(std::move(executor), options)) {}
   channel(asio::any_io_executor executor, std::size_t capacity)
       : channel(std::move(executor), channel_options<T>{capacity}) {}
   /// Handlers without an executor run on the system's threads: for threads and coroutines, which
@@ -143,6 +145,7 @@ class channel : public detail::channel_handle<T>,
   channel(channel&&) noexcept = default;
   channel& operator=(channel&& other) noexcept {
     this->state_.swap(other.state_);
+    receiving_.swap(other.receiving_);
     return *this;
   }
   ~channel() {
@@ -151,13 +154,25 @@ class channel : public detail::channel_handle<T>,
 
   /// Gives the channel up for its two ends.
   [[nodiscard]] std::pair<sender<T>, receiver<T>> split() && noexcept {
-    auto const state = std::exchange(this->state_, nullptr);
-    return {sender<T>(state), receiver<T>(state)};
+    return {sender<T>(std::exchange(this->state_, nullptr)),
+            receiver<T>(std::exchange(receiving_, nullptr))};
   }
 
  private:
   friend class detail::send_end<T, channel>;
   friend class detail::receive_end<T, channel>;
+  using state_pointer = std::shared_ptr<detail::channel_state<T>>;
+
+  explicit channel(state_pointer const& state)
+      : detail::channel_handle<T>(detail::counted_anew(state)),
+        receiving_(detail::counted_anew(state)) {}
+
+  [[nodiscard]] state_pointer const& sending_state() const noexcept { return this->state_; }
+  [[nodiscard]] state_pointer const& receiving_state() const noexcept { return receiving_; }
+
+  /// The same state, counted apart: the two ends are often on two threads, and each operation keeps
+  /// the state.
+  state_pointer receiving_;
 };
 
 }  // namespace tokengate

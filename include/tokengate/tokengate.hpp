@@ -19,6 +19,7 @@
 #include "tokengate/flow_var.hpp"
 #include "tokengate/gate.hpp"
 #include "tokengate/guard.hpp"
+#include "tokengate/hot_waits.hpp"
 #include "tokengate/lazy_token.hpp"
 #include "tokengate/lock_checks.hpp"
 #include "tokengate/lock_owner.hpp"

@@ -43,7 +43,10 @@ void start_wait(typename Node::owner own, wait_clock::time_point limit) {
   auto slot = asio::get_associated_cancellation_slot(node.handler());
   if (slot.is_connected()) slot.template emplace<slot_cancel>(slot_cancel{&node});
   if constexpr (requires { state.try_start(node); }) {
-    if (state.try_start(node)) {
+    // Where the turn would only poll until the wait is over, it can as well be tried again: to wait
+    // and be resumed costs both sides more than the moment that the other one mostly takes.
+    auto const tried = [&] { return state.try_start(node); };
+    if (tried() || (node.by_turns() && node.queue().poll_for(tried))) {
       own.release();
       return node.by_turns() ? node.queue().enter_decided(node) : node.post_now();
     }

@@ -151,4 +151,13 @@ template <class T>
       std::move(executor), options, options.capacity, options.max_cost);
 }
 
+/// The same state with a reference count of its own, on a cache line of its own.
+template <class State>
+[[nodiscard]] std::shared_ptr<State> counted_anew(std::shared_ptr<State> const& state) {
+  struct alignas(cache_line) counted {
+    std::shared_ptr<State> of;
+  };
+  return std::shared_ptr<State>(std::make_shared<counted>(state), state.get());
+}
+
 }  // namespace tokengate::detail

@@ -102,7 +102,7 @@ class receive_end {
 
  private:
   [[nodiscard]] std::shared_ptr<channel_state<T>> const& state() const noexcept {
-    return static_cast<Handle const&>(*this).state_;
+    return static_cast<Handle const&>(*this).receiving_state();
   }
   /// At most what can lie in the channel, and at least the one that may be handed over.
   [[nodiscard]] std::size_t limit(std::size_t max) const noexcept {

@@ -84,7 +84,7 @@ class send_end {
                 "constructor must not throw. Send a std::unique_ptr to it instead.");
 
   [[nodiscard]] std::shared_ptr<channel_state<T>> const& state() const noexcept {
-    return static_cast<Handle const&>(*this).state_;
+    return static_cast<Handle const&>(*this).sending_state();
   }
   [[nodiscard]] wait_outcome block(T& item, std::chrono::nanoseconds timeout) {
     thread_waiter<borrowed_send<T>> self(&item);

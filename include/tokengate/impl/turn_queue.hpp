@@ -14,8 +14,11 @@
 #include "tokengate/detail/block_pool.hpp"
 #include "tokengate/detail/deadline_heap.hpp"
 #include "tokengate/detail/short_mutex.hpp"
+#include "tokengate/detail/sync.hpp"
+#include "tokengate/detail/tick_clock.hpp"
 #include "tokengate/detail/waiter.hpp"
 #include "tokengate/fwd.hpp"
+#include "tokengate/gate_options.hpp"
 
 /// @file
 /// How waits end on their executors. Every execution_context has one queue, which owns all waits
@@ -29,6 +32,10 @@
 ///    or takes long, does not keep the rest from being delivered, by the next turn or another
 ///    thread.
 ///  - One turn is armed at a time; its memory is reserve_.
+///  - A queue is hot for a while after another thread has completed a wait of it: instead of
+///    letting the loop sleep, turns stay armed, and poll. Who completes a wait then has nothing to
+///    post and nobody to wake. One thread polls at a time, armed_ is set meanwhile, and whether to
+///    go on is decided under the mutex.
 ///  - `pinned`: some thread is about to ask the core to give the wait up. It then stays where it
 ///  is:
 ///    who resumes it meanwhile only marks it `decided`, and who pinned it goes on with it.
@@ -119,6 +126,27 @@ class turn_queue final : public asio::execution_context::service {
       wait.ops_->retract(wait);
   }
 
+  /// When to be hot, and the longest it is without a completion from another thread.
+  void set_hot(hot_drain policy, std::chrono::nanoseconds limit) noexcept;
+
+  /// Inside a hot turn that has nothing else to do: asks again and again for a moment. False: it is
+  /// not inside one, or `ready` never said true.
+  template <class Ready>
+  [[nodiscard]] bool poll_for(Ready ready) noexcept {
+    auto now = tick_clock::now();
+    auto const at = looks_here(now);
+    // Every look takes a cache line away from who writes it, and what came since the last one is
+    // had for the price of one: seldom.
+    for (auto next = now + at.pause; next < at.until; next += at.pause) {
+      for (; now < next; now = tick_clock::now()) {
+        if (any_ready_.load(std::memory_order_relaxed)) return false;
+        std_sync::spin_hint();
+      }
+      if (ready()) return looked(true);
+    }
+    return at.until != 0 && looked(false);
+  }
+
   /// The context is an io_context, though waits reach it through other executors.
   void is_loop() noexcept { has_loop_.store(true, std::memory_order_relaxed); }
 
@@ -160,6 +188,35 @@ class turn_queue final : public asio::execution_context::service {
   void arm(lock& hold) noexcept;
   void post_turn() noexcept;
   void run_turn();
+
+  // turn_queue_hot.cpp
+  /// A turn as its thread knows it.
+  struct turn_here {
+    turn_queue* queue = nullptr;
+    std::uint64_t enough = 0;  ///< the time after which it polls no more; 0 when it is not hot
+    bool found = false;        ///< poll_for() has waited for something that came
+  };
+  /// How looking has paid lately on the thread.
+  struct look_luck {
+    std::uint32_t misses = 0;
+    std::uint32_t skip = 0;
+  };
+  static constinit thread_local turn_here here;
+  static constinit thread_local look_luck luck;
+  struct looks {
+    std::uint64_t pause;  ///< between two of them
+    std::uint64_t until;
+  };
+  [[nodiscard]] looks looks_here(std::uint64_t now) const noexcept;
+  static bool looked(bool found) noexcept;
+  [[nodiscard]] static std::uint64_t default_hot_ticks();
+  [[nodiscard]] bool is_hot() const noexcept { return hot_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t begin_hot_turn() noexcept;
+  [[nodiscard]] bool may_become_hot() const noexcept;
+  [[nodiscard]] bool stay_hot() noexcept;
+  void poll(lock& hold) noexcept;
+  void note_completion() noexcept;
+  void cool_down() noexcept;
   void set_timer();
   void rest_timer() noexcept;
   void on_timer() noexcept;
@@ -169,14 +226,27 @@ class turn_queue final : public asio::execution_context::service {
   intrusive_list<queued_wait, turn_queue> ready_;
   bool armed_ = false;
   bool down_ = false;
-  std::size_t loop_waits_ = 0;  ///< in waiting_ or ready_, delivered by turns
-  std::optional<loop_work> work_;
+  std::size_t loop_waits_ = 0;     ///< in waiting_ or ready_, delivered by turns
+  std::optional<loop_work> work_;  ///< kept for as long as there are any, and to the end of a turn
+
   deadline_heap<queued_wait, &queued_wait::heap_place_> limits_;
   std::optional<limit_timer> timer_;
   wait_clock::time_point timer_at_ = no_wait_limit;
   /// Threads that post to the context. release as the last access of each, acquire in shutdown().
   std::atomic<int> posters_{0};
   std::atomic<bool> has_loop_{false};  ///< the context is known to be an io_context
+
+  // Being hot; see turn_queue_hot.cpp. Written under the mutex.
+  hot_drain hot_policy_ = hot_drain::automatic;
+  bool polling_ = false;       ///< some thread is in poll()
+  bool foreign_ = false;       ///< another thread has completed a wait since the last look
+  bool found_ = false;         ///< the same, in this spell
+  std::uint32_t pause_ = 0;    ///< spells to leave out
+  std::uint32_t useless_ = 0;  ///< spells in a row that found nothing
+  std::uint64_t hot_ticks_;
+  std::uint64_t hot_until_ = 0;
+  std::atomic<bool> hot_{false};
+  std::atomic<bool> any_ready_{false};  ///< a hint to who polls
 
   static constexpr std::size_t reserve_size = 256;
   alignas(block_alignment) std::byte reserve_[reserve_size];
