@@ -3,7 +3,10 @@
 // nothing lost among many items with random cancellations, closes and exceptions.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/asio.hpp>
+#include <cstdint>
+#include <cstdlib>
 #include <optional>
 #include <random>
 #include <thread>
@@ -20,11 +23,18 @@ namespace {
 using namespace std::chrono_literals;
 using kind = channel_event::kind;
 
+/// TOKENGATE_STRESS scales the number of items.
+int scale_of_run() {
+  char const* const given = std::getenv("TOKENGATE_STRESS");
 #if defined(TOKENGATE_FAULT_POINTS)  // sanitizers
-constexpr int scale = 1;
+  constexpr double usual = 1;
 #else
-constexpr int scale = 20;
+  constexpr double usual = 20;
 #endif
+  return std::max(1,
+                  static_cast<int>(usual * (given != nullptr ? std::strtod(given, nullptr) : 1.0)));
+}
+auto const scale = static_cast<std::uint32_t>(scale_of_run());
 
 // --- the checker itself ---
 
@@ -259,7 +269,7 @@ TEST(channel_between_loops, rendezvous_loses_nothing) {
 }
 
 TEST(channel_between_threads, blocking_ends_lose_nothing) {
-  constexpr std::uint32_t each = 20'000U * scale;
+  std::uint32_t const each = 20'000U * scale;
   for (auto flavour : {channel_flavour::any_to_any, channel_flavour::one_to_one}) {
     channel<std::uint32_t> between({.capacity = 32, .flavour = flavour});
     std::jthread sender([&] {
@@ -282,13 +292,13 @@ TEST(channel_between_threads, blocking_ends_lose_nothing) {
 }
 
 TEST(channel_closed_at_random, accepted_items_are_all_received) {
-  for (int round = 0; round != 100 * scale; ++round) {
+  for (std::uint32_t round = 0; round != 100 * scale; ++round) {
     auto const flavour = round % 2 == 0 ? channel_flavour::any_to_any : channel_flavour::one_to_one;
     channel<int> between({.capacity = 4, .flavour = flavour});
     int accepted = 0, received = 0;
     {
       std::jthread closer([&] {
-        for (int i = 0; i != round % 200; ++i) detail::std_sync::spin_hint();
+        for (auto i = round % 200; i != 0; --i) detail::std_sync::spin_hint();
         between.close();
       });
       std::jthread sender([&] {
