@@ -4,6 +4,7 @@
 #include <concepts>
 #include <memory>
 #include <stdexcept>
+#include <stop_token>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -17,7 +18,9 @@ namespace tokengate {
 namespace detail {
 
 template <class State, class F, class... Args>
-concept handler_of = std::invocable<std::decay_t<F>, State&, std::decay_t<Args>...>;
+concept handler_of =
+    std::invocable<std::decay_t<F>, State&, std::decay_t<Args>...> ||
+    std::invocable<std::decay_t<F>, State&, std::stop_token, std::decay_t<Args>...>;
 
 /// A question that was not asked yet. Await it, or give it a completion token.
 template <class State, class Message>
@@ -71,6 +74,9 @@ class [[nodiscard("an ask does nothing until it is awaited or given a completion
 /// then happens to it. What an ask throws is its answer.
 ///
 /// A handler must not wait for an ask to its own actor: nobody would answer it.
+///
+/// A handler that takes a std::stop_token behind the state, `f(state, stop, args...)`, is asked to
+/// stop by stop(), by the destructor, and when the ask that it answers is given up.
 ///
 /// The state is built before the first message, and destroyed after the last one, where the
 /// messages are handled; also when it is restarted.
@@ -140,9 +146,8 @@ class actor {
   ///                      error::stopped if the actor ended before it; error::cancelled,
   ///                      error::timed_out
   /// @par Executor        the handler's associated executor, else that of the actor; never inline
-  /// @par Cancellation    all types: a message that has not started is withdrawn; one that runs
-  /// goes
-  ///                      on, and its answer is dropped
+  /// @par Cancellation    all types: a message that has not started is withdrawn; one that runs is
+  ///                      asked to stop, if it takes a stop token, and its answer is dropped
   template <class F, class... Args>
   requires detail::handler_of<State, F, Args...>
   [[nodiscard]] auto ask(F&& function, Args&&... args) {
@@ -154,8 +159,8 @@ class actor {
   /// No more messages; those accepted are handled, then the actor ends. Messages that wait for a
   /// place by then get it in their turn, and are handled too.
   void close() noexcept { state_->close(); }
-  /// No more messages; those accepted are dropped, asks with error::stopped. What runs, runs to its
-  /// end; a coroutine is cancelled.
+  /// No more messages; those accepted are dropped, asks with error::stopped. What runs is asked to
+  /// stop, if it takes a stop token, and runs to its end; a coroutine is cancelled.
   void stop() noexcept { state_->stop(); }
 
   /// Waits for the end of the actor: its state is destroyed then. Spawned into a task_scope, that
@@ -182,7 +187,7 @@ class actor {
   template <bool Ask, class F, class... Args>
   [[nodiscard]] auto make(F&& function, Args&&... args) {
     using type = detail::bound_message<State, Ask, std::decay_t<F>, std::decay_t<Args>...>;
-    using raw = std::invoke_result_t<std::decay_t<F>, State&, std::decay_t<Args>...>;
+    using raw = detail::handler_result<std::decay_t<F>, State, std::decay_t<Args>...>;
     if constexpr (detail::is_awaitable<raw>) {
       if (!state_->has_coroutines())
         throw std::logic_error(

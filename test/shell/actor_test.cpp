@@ -271,6 +271,50 @@ TEST_F(actor_shell, stop_cancels_a_coroutine_handler) {
   EXPECT_FALSE(end(waiting));
 }
 
+/// Stays until it is asked to stop.
+int work_until_stopped(counter& state, std::stop_token const& stop, test::blocker* entered,
+                       int amount) {
+  entered->stay();
+  while (!stop.stop_requested()) std::this_thread::yield();
+  return state.value += amount;
+}
+
+TEST_F(actor_shell, stop_asks_a_running_handler_that_takes_a_stop_token) {
+  test::blocker entered;
+  entered.release();
+  actor<counter> busy(*gate_);
+  outcome<int> asked;
+  busy.ask(work_until_stopped, &entered, 3)(test::keep(asked));
+  entered.wait_entered();
+  busy.stop();
+  run_until_done(asked);
+  EXPECT_EQ(asked.value, 3);
+  EXPECT_FALSE(end(busy));
+}
+
+TEST_F(actor_shell, ask_given_up_asks_its_handler_to_stop) {
+  test::blocker entered;
+  entered.release();
+  actor<counter> busy(*gate_);
+  outcome<int> late;
+  busy.ask(work_until_stopped, &entered, 5).within(20ms)(test::keep(late));
+  run_until_done(late);
+  EXPECT_EQ(late.code(), error::timed_out);
+  outcome<int> value;
+  busy.ask (&counter::get)(test::keep(value));
+  run_until_done(value);
+  EXPECT_TRUE(value.value == 5 || entered.entered() == 0);  // 0: the limit passed before its turn
+}
+
+TEST_F(actor_shell, nobody_asks_a_handler_to_stop_that_is_waited_for) {
+  actor<counter> calm(*gate_);
+  outcome<bool> asked;
+  calm.ask([](counter&, std::stop_token const& stop) { return stop.stop_requested(); })(
+      test::keep(asked));
+  run_until_done(asked);
+  EXPECT_EQ(asked.value, false);
+}
+
 TEST_F(actor_shell, cancelled_or_late_ask_is_withdrawn) {
   block(weight::light);
   actor<counter> busy(*gate_);

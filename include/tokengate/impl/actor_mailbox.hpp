@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <utility>
 
 #include "tokengate/detail/short_mutex.hpp"
@@ -94,6 +95,7 @@ class actor_mailbox : public context_member {
   }
   bool cancel(message_waiter<State>& wait) noexcept {
     std::unique_ptr<message> withdrawn;
+    std::stop_source running(std::nostopstate);
     woken_list woken;
     {
       std::lock_guard hold(mutex_);
@@ -101,9 +103,13 @@ class actor_mailbox : public context_member {
       message* const what = wait.at;
       part(*what);
       actor_message* admitted = nullptr;
-      if (core_.withdraw(*what, admitted)) withdrawn.reset(what);
+      if (core_.withdraw(*what, admitted))
+        withdrawn.reset(what);
+      else
+        running = what->stopper();
       has_place(admitted, woken);
     }
+    running.request_stop();
     resume_all(woken);
     return true;
   }

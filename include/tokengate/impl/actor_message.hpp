@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <stop_token>
 #include <tuple>
 #include <variant>
 
@@ -67,7 +68,11 @@ class message_of : public actor_message {
   /// Moves the answer to who waits for it.
   virtual void give(message_waiter<State>& to) noexcept = 0;
   /// Asks a coroutine to stop. On the actor's executor.
-  virtual void request_stop() noexcept {}
+  virtual void stop_coroutine() noexcept {}
+  /// What the function's stop token belongs to; without a state where it takes none.
+  [[nodiscard]] virtual std::stop_source stopper() const noexcept {
+    return std::stop_source(std::nostopstate);
+  }
 
   [[nodiscard]] static void* operator new(std::size_t bytes) { return allocate_block(bytes); }
   static void operator delete(void* block, std::size_t bytes) noexcept { free_block(block, bytes); }
@@ -122,10 +127,21 @@ class tell_waiter : public message_waiter<State> {
   }
 };
 
+/// A handler gets the state, and a std::stop_token behind it if it takes one, as a token's function
+/// does.
+template <class F, class State, class... Args>
+inline constexpr bool handler_takes_stop = !std::invocable<F, State&, Args...>;
+template <class F, class State, class... Args>
+using handler_result =
+    typename std::conditional_t<handler_takes_stop<F, State, Args...>,
+                                std::invoke_result<F, State&, std::stop_token, Args...>,
+                                std::invoke_result<F, State&, Args...>>::type;
+
 /// A function with its arguments. `Ask`: its answer is wanted.
 template <class State, bool Ask, class F, class... Args>
 class bound_message final : public message_of<State> {
-  using raw = std::invoke_result_t<F, State&, Args...>;
+  static constexpr bool takes_stop = handler_takes_stop<F, State, Args...>;
+  using raw = handler_result<F, State, Args...>;
   using answered = answer_of<raw>;
 
  public:
@@ -164,8 +180,14 @@ class bound_message final : public message_of<State> {
       }
     }
   }
-  void request_stop() noexcept override {
+  void stop_coroutine() noexcept override {
     if constexpr (answered::coroutine) signal_.emit(asio::cancellation_type::all);
+  }
+  std::stop_source stopper() const noexcept override {
+    if constexpr (takes_stop)
+      return stop_;
+    else
+      return std::stop_source(std::nostopstate);
   }
 
  private:
@@ -203,7 +225,10 @@ class bound_message final : public message_of<State> {
   decltype(auto) call(State& state) {
     return std::apply(
         [&](Args&... each) -> decltype(auto) {
-          return std::invoke(std::move(function_), state, std::move(each)...);
+          if constexpr (takes_stop)
+            return std::invoke(std::move(function_), state, stop_.get_token(), std::move(each)...);
+          else
+            return std::invoke(std::move(function_), state, std::move(each)...);
         },
         arguments_);
   }
@@ -215,6 +240,7 @@ class bound_message final : public message_of<State> {
       answer_;
   [[no_unique_address]] std::conditional_t<answered::coroutine, asio::cancellation_signal, nothing>
       signal_;
+  [[no_unique_address]] std::conditional_t<takes_stop, std::stop_source, nothing> stop_;
 };
 
 }  // namespace tokengate::detail

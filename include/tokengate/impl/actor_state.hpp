@@ -265,10 +265,14 @@ class actor_state : public actor_mailbox<State>,
   }
 
   void stop_running() noexcept override {
+    std::stop_source stop(std::nostopstate);
     {
       std::lock_guard hold(mutex_);
-      if (current_ == nullptr || !has_coroutines()) return;
+      if (current_ == nullptr) return;
+      stop = current_->stopper();
     }
+    stop.request_stop();  // not under the mutex: its callbacks are the user's
+    if (!has_coroutines()) return;
     try {
       asio::dispatch(this->executor(), [self = this->shared_from_this()] {
         message* running = nullptr;
@@ -277,7 +281,7 @@ class actor_state : public actor_mailbox<State>,
           running = self->current_;
         }
         // On the executor on which its coroutine runs, so it stays there meanwhile.
-        if (running != nullptr) running->request_stop();
+        if (running != nullptr) running->stop_coroutine();
       });
     } catch (...) {
       // Without memory for the message it ends by itself.
