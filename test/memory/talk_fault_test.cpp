@@ -259,5 +259,33 @@ TEST_F(talk_faults, bus) {
              });
 }
 
+/// A token that could not be issued costs its event, never the subscription.
+TEST_F(talk_faults, bus_on_a_lane) {
+  event_bus bus(loop_.executor());
+  for (std::uint32_t const concurrency : {1u, 3u}) {
+    std::atomic<int> heard{0}, reported{0};
+    subscription_options options;
+    options.concurrency = concurrency;
+    auto const listening = bus.subscribe<int>(
+        "lane", *gate_, options, [&](int) { ++heard; }, [&](std::exception_ptr) { ++reported; });
+    auto const topic = bus.topic<int>("lane");
+    for_each_allocation([&](int n, bool from_then_on) {
+      bool const hit = attempt(n, from_then_on, [&] { static_cast<void>(topic.try_publish(1)); });
+      auto const quiet = [&] {
+        auto const seen = listening.snapshot();
+        return seen.queued + seen.held_back + seen.running == 0;
+      };
+      int const before = heard;
+      EXPECT_EQ(topic.try_publish(2).value_or(0), 1u) << "allocation " << n;
+      loop_.run_until([&] { return heard > before && quiet(); });
+      auto const seen = listening.snapshot();
+      EXPECT_EQ(seen.offered, seen.handled + seen.failed + seen.dropped + seen.undelivered);
+      return hit;
+    });
+    listening.unsubscribe();
+    loop_.run_out();
+  }
+}
+
 }  // namespace
 }  // namespace tokengate::test

@@ -17,6 +17,22 @@ struct no_key {};
 /// Whether an error of a token says that its gate takes no more.
 [[nodiscard]] bool gate_is_over(std::exception_ptr const& error) noexcept;
 
+/// The subscriber whose token the thread issues now. A handler that is destroyed meanwhile is that
+/// of a token which could not be issued, and the exception says so; any other one was destroyed
+/// unheard, with its context.
+class issuing {
+ public:
+  explicit issuing(subscriber const& of) noexcept : outer_(std::exchange(now_, &of)) {}
+  issuing(issuing const&) = delete;
+  issuing& operator=(issuing const&) = delete;
+  ~issuing() { now_ = outer_; }
+  [[nodiscard]] static bool token_of(subscriber const& one) noexcept { return now_ == &one; }
+
+ private:
+  static inline constinit thread_local subscriber const* now_ = nullptr;
+  subscriber const* outer_;
+};
+
 /// Handlers that run on a lane of a gate, as tokens.
 ///
 /// One after another: a token runs what is queued, up to a budget, and is issued again while there
@@ -86,7 +102,7 @@ class lane_subscriber final : public handling_subscriber<T, subscriber, Handler,
     batch_end(batch_end&&) noexcept = default;
     batch_end& operator=(batch_end&&) = delete;
     ~batch_end() {
-      if (of) of->end();  // destroyed with its context, unheard
+      if (of && !issuing::token_of(*of)) of->end();  // destroyed with its context, unheard
     }
     void operator()(std::exception_ptr error, bool more) {
       auto self = std::exchange(of, {});
@@ -101,7 +117,7 @@ class lane_subscriber final : public handling_subscriber<T, subscriber, Handler,
     single_end(single_end&&) noexcept = default;
     single_end& operator=(single_end&&) = delete;
     ~single_end() {
-      if (of) of->end();
+      if (of && !issuing::token_of(*of)) of->end();
     }
     void operator()(std::exception_ptr error) {
       auto self = std::exchange(of, {});
@@ -113,6 +129,7 @@ class lane_subscriber final : public handling_subscriber<T, subscriber, Handler,
 
   void issue_batch(ref<lane_subscriber> self) noexcept {
     try {
+      issuing const here(*self);
       batches_(self)(batch_end(self));
     } catch (...) {
       give_way(std::current_exception());
@@ -140,6 +157,7 @@ class lane_subscriber final : public handling_subscriber<T, subscriber, Handler,
     for (handling one = take_next(*self); one; one = take_next(*self)) {
       try {
         std::uint64_t const key = key_of(one.event());
+        issuing const here(*self);
         auto token = singles_(single{self, std::move(one)});
         if constexpr (keyed)
           std::move(token).keyed(key)(single_end(self));
