@@ -1,9 +1,11 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/signals2/signal.hpp>
 #include <exception>
 #include <memory>
@@ -11,6 +13,7 @@
 #include <vector>
 
 #include "communication.hpp"
+#include "one_worker.hpp"
 #include "workloads.hpp"
 
 namespace perf {
@@ -24,23 +27,55 @@ void rethrow(std::exception_ptr error) {
   if (error) std::rethrow_exception(error);
 }
 
-/// Counts what is delivered on the subscribers' loop, and lets that loop end when all is.
+/// Keeps a loop at work until every subscriber has been delivered every tick.
 class receipt {
  public:
-  receipt(asio::io_context& loop, std::size_t expected)
-      : guard_(asio::make_work_guard(loop)), expected_(expected) {}
-  void operator()(tick const& event) {
-    sum_ += event.number;
-    if (++count_ == expected_) guard_.reset();
+  /// What one subscriber got. On whatever threads its calls are, they are one at a time: plain
+  /// numbers will do.
+  class tally {
+   public:
+    explicit tally(receipt& all) : all_(&all) {}
+    void operator()(tick const& event) {
+      sum_ += event.number;
+      if (event.number == count_) ++in_order_;
+      if (++count_ == all_->ticks_) all_->one_has_all();
+    }
+    void expect(std::size_t ticks) const {
+      expect_count(count_, ticks);
+      expect_count(in_order_, ticks);
+      expect_count(sum_, ticks * (ticks - 1) / 2);
+    }
+
+   private:
+    receipt* all_;
+    std::size_t count_ = 0;
+    std::size_t in_order_ = 0;
+    std::size_t sum_ = 0;
+  };
+
+  receipt(asio::io_context& loop, std::size_t subscribers, std::size_t ticks)
+      : guard_(asio::make_work_guard(loop)),
+        ticks_(ticks),
+        left_(subscribers),
+        each_(subscribers, tally(*this)) {}
+  receipt(receipt const&) = delete;
+  receipt& operator=(receipt const&) = delete;
+
+  tally& of(std::size_t subscriber) { return each_[subscriber]; }
+  void expect_all() const {
+    for (auto const& one : each_) one.expect(ticks_);
   }
-  std::size_t count() const { return count_; }
-  std::size_t sum() const { return sum_; }
 
  private:
+  // The last one has seen what the others counted, and the loop ends after it.
+  void one_has_all() {
+    if (left_.fetch_sub(1) == 1) guard_.reset();
+  }
+
   asio::executor_work_guard<asio::io_context::executor_type> guard_;
-  std::size_t expected_;
-  std::size_t count_ = 0;
-  std::size_t sum_ = 0;
+  std::size_t ticks_;
+  std::atomic<std::size_t> left_;
+  std::vector<tally> each_;
 };
 
 /// Publishes so many ticks from one loop to subscribers on another, or the same.
@@ -58,22 +93,23 @@ asio::awaitable<void> publish(tokengate::topic<tick> where, std::size_t ticks) {
   }
 }
 
-std::vector<tokengate::subscription> subscribe(tokengate::event_bus& bus, asio::io_context& to,
+/// To a loop, or to a lane of a gate.
+template <class Where>
+std::vector<tokengate::subscription> subscribe(tokengate::event_bus& bus, Where& to,
                                                std::size_t subscribers, receipt& arrived) {
+  tokengate::subscription_options options;
+  options.weight = tokengate::weight::light;
   std::vector<tokengate::subscription> all;
   for (std::size_t at = 0; at != subscribers; ++at)
-    all.push_back(
-        bus.subscribe<tick>("perf.tick", to, [&arrived](tick const& event) { arrived(event); }));
+    all.push_back(bus.subscribe<tick>(
+        "perf.tick", to, options, [&mine = arrived.of(at)](tick const& event) { mine(event); }));
   return all;
 }
 
 double by_bus(asio::io_context& from, asio::io_context& to, std::size_t subscribers,
               std::size_t ticks, receipt& arrived) {
   tokengate::event_bus bus(from);
-  std::vector<tokengate::subscription> all;
-  for (std::size_t at = 0; at != subscribers; ++at)
-    all.push_back(
-        bus.subscribe<tick>("perf.tick", to, [&arrived](tick const& event) { arrived(event); }));
+  auto const all = subscribe(bus, to, subscribers, arrived);
   asio::co_spawn(from, publish(bus.topic<tick>("perf.tick"), ticks), rethrow);
   return run(from, to);
 }
@@ -99,19 +135,21 @@ double by_bus_at_once(asio::io_context& from, asio::io_context& to, std::size_t 
 
 // One allocation for the event, one post per subscriber. Every 64th time the publisher lets the
 // others run, or the queue would hold all events at once.
-asio::awaitable<void> post_all(asio::io_context& from, asio::io_context& to,
-                               std::size_t subscribers, std::size_t ticks, receipt& arrived) {
+template <class Executor>
+asio::awaitable<void> post_all(asio::io_context& from, std::vector<Executor>& to, std::size_t ticks,
+                               receipt& arrived) {
   for (std::size_t number = 0; number != ticks; ++number) {
     auto const event = std::make_shared<tick const>(tick{number});
-    for (std::size_t at = 0; at != subscribers; ++at)
-      asio::post(to, [event, &arrived] { arrived(*event); });
+    for (std::size_t at = 0; at != to.size(); ++at)
+      asio::post(to[at], [event, &mine = arrived.of(at)] { mine(*event); });
     if (number % 64 == 63) co_await asio::post(from, asio::deferred);
   }
 }
 
 double by_post(asio::io_context& from, asio::io_context& to, std::size_t subscribers,
                std::size_t ticks, receipt& arrived) {
-  asio::co_spawn(from, post_all(from, to, subscribers, ticks, arrived), rethrow);
+  std::vector<asio::io_context::executor_type> places(subscribers, to.get_executor());
+  asio::co_spawn(from, post_all(from, places, ticks, arrived), rethrow);
   return run(from, to);
 }
 
@@ -126,9 +164,38 @@ double by_signal(asio::io_context& from, asio::io_context& to, std::size_t subsc
                  std::size_t ticks, receipt& arrived) {
   boost::signals2::signal<void(tick const&)> signal;
   for (std::size_t at = 0; at != subscribers; ++at)
-    signal.connect([&arrived](tick const& event) { arrived(event); });
+    signal.connect([&mine = arrived.of(at)](tick const& event) { mine(event); });
   asio::co_spawn(from, emit_all(signal, ticks), rethrow);
   return run(from, to);
+}
+
+// To one worker. The loop stays until the worker has called all.
+double lane_by_bus(asio::io_context& from, asio::io_context&, std::size_t subscribers,
+                   std::size_t ticks, receipt& arrived) {
+  gate_of_one_worker lanes(from);
+  tokengate::event_bus bus(from);
+  auto const all = subscribe(bus, *lanes, subscribers, arrived);
+  asio::co_spawn(from, publish(bus.topic<tick>("perf.tick"), ticks), rethrow);
+  return seconds_to_run(from);
+}
+
+double lane_by_bus_at_once(asio::io_context& from, asio::io_context&, std::size_t subscribers,
+                           std::size_t ticks, receipt& arrived) {
+  gate_of_one_worker lanes(from);
+  tokengate::event_bus bus(from);
+  auto const all = subscribe(bus, *lanes, subscribers, arrived);
+  asio::co_spawn(from, publish_at_once(bus.topic<tick>("perf.tick"), from, ticks), rethrow);
+  return seconds_to_run(from);
+}
+
+// A strand per subscriber: its calls are one at a time, whatever the number of threads.
+double lane_by_post(asio::io_context& from, asio::io_context&, std::size_t subscribers,
+                    std::size_t ticks, receipt& arrived) {
+  pool_of_one_thread pool;
+  std::vector<asio::strand<asio::thread_pool::executor_type>> places;
+  for (std::size_t at = 0; at != subscribers; ++at) places.emplace_back(pool.executor());
+  asio::co_spawn(from, post_all(from, places, ticks, arrived), rethrow);
+  return seconds_to_run(from);
 }
 
 passing to_subscribers(publishing how, std::size_t subscribers, bool same_loop) {
@@ -137,10 +204,9 @@ passing to_subscribers(publishing how, std::size_t subscribers, bool same_loop) 
     asio::io_context other{1};
     auto& to = same_loop ? from : other;
     auto const ticks = items / subscribers;
-    receipt arrived{to, ticks * subscribers};
+    receipt arrived{to, subscribers, ticks};
     auto const seconds = how(from, to, subscribers, ticks, arrived);
-    expect_count(arrived.count(), ticks * subscribers);
-    expect_count(arrived.sum(), ticks * (ticks - 1) / 2 * subscribers);
+    arrived.expect_all();
     return seconds;
   };
 }
@@ -149,7 +215,7 @@ passing to_subscribers(publishing how, std::size_t subscribers, bool same_loop) 
 
 void add_bus(std::vector<workload>& to) {
   constexpr std::size_t items = 200'000;
-  for (std::size_t subscribers : {1, 8}) {
+  for (std::size_t subscribers : {1, 8, 64}) {
     auto const word = std::to_string(subscribers);
     auto const some = [&](char const* name, bool stock, publishing how) {
       return passing_variant(name, stock, items, to_subscribers(how, subscribers, true));
@@ -170,6 +236,15 @@ void add_bus(std::vector<workload>& to) {
        passing_metrics(),
        {far("tokengate", false, by_bus), far("tokengate_try_publish", false, by_bus_at_once),
         far("asio_post", true, by_post)}});
+  auto const lane = [&](char const* name, bool stock, publishing how) {
+    return passing_variant(name, stock, items, to_subscribers(how, 4, true));
+  };
+  to.push_back({"bus_lane",
+                "events from a loop to 4 subscribers on a worker",
+                passing_metrics(),
+                {lane("tokengate", false, lane_by_bus),
+                 lane("tokengate_try_publish", false, lane_by_bus_at_once),
+                 lane("asio_post", true, lane_by_post)}});
 }
 
 }  // namespace perf

@@ -13,9 +13,9 @@ namespace perf {
 
 namespace asio = boost::asio;
 
-// What the workloads of channels, locks, scopes and the bus share. They have no peer interface:
-// what is compared differs too much. Each variant is a function that passes so many items, checks
-// that all arrived, and says how many seconds that took.
+// What the workloads of channels, locks, scopes, the bus, actors and pipelines share. They have no
+// peer interface: what is compared differs too much. Each variant is a function that passes so many
+// items, checks that all arrived, and says how many seconds that took.
 using passing = std::function<double(std::size_t items)>;
 
 /// A variant that warms up, then passes `items` (fewer when scaled down).

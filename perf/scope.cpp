@@ -17,7 +17,7 @@
 namespace perf {
 namespace {
 
-constexpr std::size_t children = 100;
+constexpr std::size_t children = 1000;
 
 void rethrow(std::exception_ptr error) {
   if (error) std::rethrow_exception(error);
@@ -84,7 +84,7 @@ void add_scope(std::vector<workload>& to) {
   constexpr std::size_t items = 100'000;
   to.push_back(
       {"scope_spawn_join",
-       "100 empty coroutines are started and waited for, again and again: what does each cost?",
+       "1,000 empty coroutines are started and waited for, again and again: what does each cost?",
        passing_metrics(),
        {passing_variant("tokengate", false, items, each_on_one_loop(by_scope)),
         passing_variant("asio_parallel_group", true, items, each_on_one_loop(by_group)),

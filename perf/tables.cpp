@@ -31,7 +31,9 @@ std::vector<block> const& blocks() {
       {"loops", {"two_gates", "loop_echo"}, ""},
       {"memory", {"memory", "million_"}, ""},
       {"idle", {"idle"}, ""},
-      {"communication", {"channel_", "bus_", "lock_", "scope_"}, ""}};
+      {"communication",
+       {"channel_", "bus_", "lock_", "semaphore_", "scope_", "actor_", "pipeline_"},
+       ""}};
   return all;
 }
 

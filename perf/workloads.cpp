@@ -19,6 +19,8 @@ std::vector<workload> all_workloads() {
   add_lock(all);
   add_scope(all);
   add_bus(all);
+  add_actor(all);
+  add_pipeline(all);
   return all;
 }
 

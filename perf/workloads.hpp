@@ -22,5 +22,7 @@ void add_channel(std::vector<workload>& to);
 void add_lock(std::vector<workload>& to);
 void add_scope(std::vector<workload>& to);
 void add_bus(std::vector<workload>& to);
+void add_actor(std::vector<workload>& to);
+void add_pipeline(std::vector<workload>& to);
 
 }  // namespace perf
