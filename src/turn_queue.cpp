@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <boost/asio/bind_allocator.hpp>
+#include <boost/asio/defer.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
 #include <cassert>
@@ -202,6 +203,11 @@ void turn_queue::post_turn() noexcept {
   asio::post(loop().get_executor(), turn{this});
 }
 
+/// From a turn that has nothing more to deliver: stays with this thread.
+void turn_queue::defer_turn() noexcept {
+  asio::defer(loop().get_executor(), turn{this});
+}
+
 void turn_queue::run_turn() {
   struct leaving {
     turn_queue& queue;
@@ -233,7 +239,7 @@ void turn_queue::run_turn() {
   }
   bool const again = ready_.empty() && stay_hot() && !std::exchange(armed_, true);
   hold.unlock();
-  if (again) post_turn();
+  if (again) defer_turn();
 }
 
 /// Under the lock, which also makes the timer's uses one at a time.

@@ -1,5 +1,6 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "cgroup.hpp"
@@ -24,6 +25,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::chrono::nanoseconds usual_limit = 30us;
+/// After that an automatic spell ends, though completions keep coming: poll() has to return.
+constexpr std::chrono::nanoseconds longest_spell = 2ms;
 /// A turn polls this long at a time before the sockets get theirs, and goes on for about so long
 /// while completions keep coming.
 constexpr std::chrono::nanoseconds poll_within_turn = 1500ns;
@@ -37,6 +40,7 @@ constexpr std::uint32_t most_skipped = 31;
 
 struct hot_machine {
   int cores;
+  std::uint64_t spell_ticks;
   std::uint64_t poll_ticks;
   std::uint64_t turn_ticks;
   std::uint64_t pause_ticks;
@@ -44,24 +48,39 @@ struct hot_machine {
   std::uint64_t thread_ticks;
 };
 
-/// Read while the program is loaded, before any thread was pinned.
-int const cores_at_start = static_cast<int>(affinity_mask().size());
+/// Read while the program is loaded, before any thread was pinned and before objects of the user
+/// are built.
+struct cores_of_process {
+  int number = static_cast<int>(affinity_mask().size());
+};
+[[gnu::init_priority(102)]] cores_of_process const at_start;
 
-hot_machine const& machine() {
+/// Under a quota that cannot be read for want of memory there is none.
+std::optional<double> quota_of_process() noexcept {
+  try {
+    return cgroup_cpu_quota();
+  } catch (...) {
+    return std::nullopt;
+  }
+}
+
+hot_machine const& machine() noexcept {
   static hot_machine const found = [] {
-    auto const quota = cgroup_cpu_quota();
-    return hot_machine{quota ? std::min(cores_at_start, static_cast<int>(*quota)) : cores_at_start,
-                       tick_clock::to_ticks(poll_within_turn),
-                       tick_clock::to_ticks(turn_time),
-                       tick_clock::to_ticks(pause),
-                       tick_clock::to_ticks(moment),
-                       tick_clock::to_ticks(thread_moment)};
+    auto const quota = quota_of_process();
+    return hot_machine{
+        quota ? std::min(at_start.number, static_cast<int>(*quota)) : at_start.number,
+        tick_clock::to_ticks(longest_spell),
+        tick_clock::to_ticks(poll_within_turn),
+        tick_clock::to_ticks(turn_time),
+        tick_clock::to_ticks(pause),
+        tick_clock::to_ticks(moment),
+        tick_clock::to_ticks(thread_moment)};
   }();
   return found;
 }
 
-/// Whether there is a core for one more thread, besides so many hot queues.
-[[nodiscard]] bool spare_core(int queues) noexcept {
+/// Whether there are cores for so many threads that poll, besides the workers.
+[[nodiscard]] bool enough_cores(int queues) noexcept {
   auto const awake = core_load::get().awake_workers.load(std::memory_order_relaxed);
   return machine().cores > 1 && queues + awake <= machine().cores;
 }
@@ -80,9 +99,11 @@ std::uint64_t turn_queue::default_hot_ticks() {
 void turn_queue::set_hot(hot_drain policy, std::chrono::nanoseconds limit) noexcept {
   lock hold(mutex_);
   hot_policy_ = policy;
-  hot_ticks_ = tick_clock::to_ticks(limit);
+  hot_ticks_ = std::min(tick_clock::to_ticks(limit), std::uint64_t{1} << 62);
   pause_ = useless_ = 0;
-  if (policy == hot_drain::off) cool_down();
+  if (policy != hot_drain::off) return;
+  foreign_ = false;
+  cool_down();
 }
 
 turn_queue::looks turn_queue::looks_here(std::uint64_t now) const noexcept {
@@ -110,9 +131,10 @@ void turn_queue::note_completion() noexcept {
 }
 
 bool turn_queue::may_become_hot() const noexcept {
+  if (hot_policy_ == hot_drain::off) return false;
   auto& queues = core_load::get().hot_queues;
   auto const now_hot = queues.fetch_add(1, std::memory_order_relaxed) + 1;
-  if (hot_policy_ == hot_drain::always || spare_core(now_hot)) return true;
+  if (hot_policy_ == hot_drain::always || enough_cores(now_hot)) return true;
   queues.fetch_sub(1, std::memory_order_relaxed);
   return false;
 }
@@ -128,7 +150,11 @@ std::uint64_t turn_queue::begin_hot_turn() noexcept {
     if (!may_become_hot()) return 0;
     hot_.store(true, std::memory_order_relaxed);
     found_ = false;
-    hot_until_ = tick_clock::now() + hot_ticks_;
+    auto const now = tick_clock::now();
+    hot_until_ = now + hot_ticks_;
+    spell_end_ = hot_policy_ == hot_drain::always
+                     ? ~std::uint64_t{0}
+                     : now + std::max(machine().spell_ticks, hot_ticks_);
   }
   return is_hot() ? tick_clock::now() + machine().turn_ticks : 0;
 }
@@ -159,12 +185,12 @@ bool turn_queue::stay_hot() noexcept {
     hot_until_ = now + hot_ticks_;
   }
   auto const queues = core_load::get().hot_queues.load(std::memory_order_relaxed);
-  if (loop_waits_ != 0 && now < hot_until_ &&
-      (hot_policy_ == hot_drain::always || spare_core(queues)))
+  if (loop_waits_ != 0 && now < std::min(hot_until_, spell_end_) &&
+      (hot_policy_ == hot_drain::always || enough_cores(queues)))
     return true;
   if (found_)
     useless_ = 0;
-  else if (loop_waits_ != 0 && now >= hot_until_)
+  else if (loop_waits_ != 0 && now >= std::min(hot_until_, spell_end_))
     pause_ = useless_ = std::min(2 * useless_ + 1, longest_pause);
   cool_down();
   return false;
@@ -175,10 +201,17 @@ void turn_queue::cool_down() noexcept {
     core_load::get().hot_queues.fetch_sub(1, std::memory_order_relaxed);
 }
 
-looking::looking(std::chrono::nanoseconds timeout) noexcept
-    : until_(machine().cores < 2 ? 0
-                                 : tick_clock::now() + std::min(machine().thread_ticks,
-                                                                tick_clock::to_ticks(timeout))) {}
+looking::looking(std::chrono::nanoseconds timeout) noexcept : begun_(tick_clock::now()), until_(0) {
+  auto const queues = core_load::get().hot_queues.load(std::memory_order_relaxed);
+  if (enough_cores(queues + 1))
+    until_ = begun_ + std::min(machine().thread_ticks, tick_clock::to_ticks(timeout));
+}
+
+std::chrono::nanoseconds looking::left(std::chrono::nanoseconds timeout) const noexcept {
+  if (timeout == wait_forever) return timeout;
+  auto const gone = tick_clock::to_ns(tick_clock::elapsed(begun_, tick_clock::now()));
+  return timeout - std::chrono::nanoseconds(gone);
+}
 
 bool looking::next() noexcept {
   auto now = tick_clock::now();

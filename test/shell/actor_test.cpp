@@ -306,6 +306,21 @@ TEST_F(actor_shell, ask_given_up_asks_its_handler_to_stop) {
   EXPECT_TRUE(value.value == 5 || entered.entered() == 0);  // 0: the limit passed before its turn
 }
 
+asio::awaitable<bool> yield_until_stopped(counter&, std::stop_token const& stop, int times) {
+  auto const executor = co_await asio::this_coro::executor;
+  for (int i = 0; i != times && !stop.stop_requested(); ++i)
+    co_await asio::post(executor, asio::use_awaitable);
+  co_return stop.stop_requested();
+}
+
+TEST_F(actor_shell, coroutine_may_take_its_stop_token_by_reference) {
+  actor<counter> patient(loop_.executor());
+  outcome<bool> whole;
+  patient.ask(yield_until_stopped, 3)(test::keep(whole));
+  run_until_done(whole);
+  EXPECT_EQ(whole.value, false);
+}
+
 TEST_F(actor_shell, nobody_asks_a_handler_to_stop_that_is_waited_for) {
   actor<counter> calm(*gate_);
   outcome<bool> asked;

@@ -276,6 +276,23 @@ TEST_F(event_bus_places, context_that_goes_ends_the_subscriptions_on_it) {
   EXPECT_TRUE(watched.expired());
 }
 
+TEST_F(event_bus_places, gate_whose_context_goes_ends_the_subscriptions_on_it) {
+  for (std::uint32_t const concurrency : {1u, 3u}) {
+    std::optional<asio::io_context> other(std::in_place);
+    gate through(other->get_executor(), workers_);
+    subscription_options options;
+    options.concurrency = concurrency;
+    auto const on_lane = bus_.subscribe<int>(through, options, [](int) {});
+    other.reset();
+    static_cast<void>(bus_.topic<int>().try_publish(1));
+    EXPECT_FALSE(on_lane.active());
+    auto const seen = on_lane.snapshot();
+    EXPECT_EQ(seen.handled + seen.failed + seen.undelivered, seen.offered);
+    EXPECT_EQ(seen.queued + seen.running, 0u);
+    EXPECT_EQ(bus_.topic<int>().try_publish(2), 0u);
+  }
+}
+
 TEST_F(event_bus_places, bus_that_goes_lets_its_publishers_and_readers_go) {
   std::optional<event_bus> bus(std::in_place, loop_.context);
   auto const slow = bus->stream<int>(loop_.executor(), {.capacity = 1});

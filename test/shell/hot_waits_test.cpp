@@ -6,6 +6,7 @@
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <thread>
@@ -104,6 +105,30 @@ TEST_F(hot_waits_test, spell_ends_at_its_limit) {
   send_from_elsewhere();
   here.run_out();
   EXPECT_EQ(arrived, 2);
+}
+
+TEST_F(hot_waits_test, limit_may_be_as_long_as_can_be) {
+  hot_waits(here.context, hot_drain::always, std::chrono::nanoseconds::max());
+  become_hot();
+  EXPECT_EQ(handlers(100), 100u);
+}
+
+TEST_F(hot_waits_test, poll_returns_though_completions_keep_coming) {
+  std::atomic<bool> quit{false};
+  std::function<void()> next = [&] {
+    items.async_receive()([&](std::exception_ptr const& failed, int) {
+      if (!failed) next();
+    });
+  };
+  next();
+  std::thread sender([&] {
+    while (!quit) static_cast<void>(items.try_send(1));
+  });
+  for (int i = 0; i != 3; ++i) here.context.poll();
+  quit = true;
+  sender.join();
+  items.close();
+  here.run_out();
 }
 
 TEST_F(hot_waits_test, other_handlers_get_their_turn) {

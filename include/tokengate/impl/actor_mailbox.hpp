@@ -16,9 +16,9 @@
 /// wait for its end. See impl/actor_state.hpp for the inside.
 ///
 /// Invariants
-///  - core_, joins_, error_ and current_ are touched under mutex_; no function of a message, of
-///  Asio
-///    or of the user is called under it.
+///  - core_, joins_, error_ and current_ are touched under mutex_; nothing of Asio or of the user
+///  is
+///    called under it, and of a message only what copies its stop source.
 ///  - A message is owned by the queue, then by the turn; who unlinks one that is not handled frees
 ///    it.
 
@@ -146,8 +146,8 @@ class actor_mailbox : public context_member {
       core_.clear(left);
     }
     give_up(left, make_exception(error::stopped));
-    stop_running();
     if (need_turn) start_turn();
+    stop_running();  // last: a stop callback may drop the actor
   }
 
   [[nodiscard]] actor_snapshot snapshot() const noexcept {

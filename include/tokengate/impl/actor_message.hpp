@@ -185,7 +185,7 @@ class bound_message final : public message_of<State> {
   }
   std::stop_source stopper() const noexcept override {
     if constexpr (takes_stop)
-      return stop_;
+      return stop_.source;
     else
       return std::stop_source(std::nostopstate);
   }
@@ -226,7 +226,8 @@ class bound_message final : public message_of<State> {
     return std::apply(
         [&](Args&... each) -> decltype(auto) {
           if constexpr (takes_stop)
-            return std::invoke(std::move(function_), state, stop_.get_token(), std::move(each)...);
+            return std::invoke(std::move(function_), state, std::move(stop_.token),
+                               std::move(each)...);
           else
             return std::invoke(std::move(function_), state, std::move(each)...);
         },
@@ -234,13 +235,18 @@ class bound_message final : public message_of<State> {
   }
 
   struct nothing {};
+  /// The token lives here because a coroutine may have taken it by reference.
+  struct stopping {
+    std::stop_source source;
+    std::stop_token token = source.get_token();
+  };
   F function_;
   [[no_unique_address]] std::tuple<Args...> arguments_;
   [[no_unique_address]] std::conditional_t<Ask, std::optional<typename answered::value>, nothing>
       answer_;
   [[no_unique_address]] std::conditional_t<answered::coroutine, asio::cancellation_signal, nothing>
       signal_;
-  [[no_unique_address]] std::conditional_t<takes_stop, std::stop_source, nothing> stop_;
+  [[no_unique_address]] std::conditional_t<takes_stop, stopping, nothing> stop_;
 };
 
 }  // namespace tokengate::detail

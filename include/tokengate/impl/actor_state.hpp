@@ -265,6 +265,7 @@ class actor_state : public actor_mailbox<State>,
   }
 
   void stop_running() noexcept override {
+    auto const self = this->shared_from_this();
     std::stop_source stop(std::nostopstate);
     {
       std::lock_guard hold(mutex_);
@@ -274,7 +275,7 @@ class actor_state : public actor_mailbox<State>,
     stop.request_stop();  // not under the mutex: its callbacks are the user's
     if (!has_coroutines()) return;
     try {
-      asio::dispatch(this->executor(), [self = this->shared_from_this()] {
+      asio::dispatch(this->executor(), [self] {
         message* running = nullptr;
         {
           std::lock_guard hold(self->mutex_);

@@ -17,20 +17,29 @@ struct no_key {};
 /// Whether an error of a token says that its gate takes no more.
 [[nodiscard]] bool gate_is_over(std::exception_ptr const& error) noexcept;
 
-/// The subscriber whose token the thread issues now. A handler that is destroyed meanwhile is that
-/// of a token which could not be issued, and the exception says so; any other one was destroyed
-/// unheard, with its context.
+/// Around the issue of a subscriber's token. A handler that is destroyed meanwhile says so here:
+/// whether the call then throws, or returns, tells a token that could not be issued from one whose
+/// context has gone.
 class issuing {
  public:
-  explicit issuing(subscriber const& of) noexcept : outer_(std::exchange(now_, &of)) {}
+  explicit issuing(subscriber const& of) noexcept : of_(&of), outer_(std::exchange(now_, this)) {}
   issuing(issuing const&) = delete;
   issuing& operator=(issuing const&) = delete;
   ~issuing() { now_ = outer_; }
-  [[nodiscard]] static bool token_of(subscriber const& one) noexcept { return now_ == &one; }
+
+  /// Whether the handler was destroyed.
+  [[nodiscard]] bool lost() const noexcept { return lost_; }
+  /// By the destructor of a handler. False: its subscriber is not issuing.
+  [[nodiscard]] static bool note_loss(subscriber const& one) noexcept {
+    if (now_ == nullptr || now_->of_ != &one) return false;
+    return now_->lost_ = true;
+  }
 
  private:
-  static inline constinit thread_local subscriber const* now_ = nullptr;
-  subscriber const* outer_;
+  static inline constinit thread_local issuing* now_ = nullptr;
+  subscriber const* of_;
+  issuing* outer_;
+  bool lost_ = false;
 };
 
 /// Handlers that run on a lane of a gate, as tokens.
@@ -102,7 +111,7 @@ class lane_subscriber final : public handling_subscriber<T, subscriber, Handler,
     batch_end(batch_end&&) noexcept = default;
     batch_end& operator=(batch_end&&) = delete;
     ~batch_end() {
-      if (of && !issuing::token_of(*of)) of->end();  // destroyed with its context, unheard
+      if (of && !issuing::note_loss(*of)) of->end();  // destroyed with its context, unheard
     }
     void operator()(std::exception_ptr error, bool more) {
       auto self = std::exchange(of, {});
@@ -117,7 +126,7 @@ class lane_subscriber final : public handling_subscriber<T, subscriber, Handler,
     single_end(single_end&&) noexcept = default;
     single_end& operator=(single_end&&) = delete;
     ~single_end() {
-      if (of && !issuing::token_of(*of)) of->end();
+      if (of && !issuing::note_loss(*of)) of->end();
     }
     void operator()(std::exception_ptr error) {
       auto self = std::exchange(of, {});
@@ -128,11 +137,19 @@ class lane_subscriber final : public handling_subscriber<T, subscriber, Handler,
   };
 
   void issue_batch(ref<lane_subscriber> self) noexcept {
-    try {
-      issuing const here(*self);
-      batches_(self)(batch_end(self));
-    } catch (...) {
-      give_way(std::current_exception());
+    for (;;) {
+      try {
+        issuing here(*self);
+        batches_(self)(batch_end(self));
+        if (here.lost()) end();
+        return;
+      } catch (...) {
+        // No memory for a token: that stands for the event it would have begun with.
+        auto error = this->report(std::current_exception());
+        handling one = take_next(*self);
+        if (!one) return;
+        one.finish(false, std::move(error));
+      }
     }
   }
 
@@ -157,12 +174,13 @@ class lane_subscriber final : public handling_subscriber<T, subscriber, Handler,
     for (handling one = take_next(*self); one; one = take_next(*self)) {
       try {
         std::uint64_t const key = key_of(one.event());
-        issuing const here(*self);
+        issuing here(*self);
         auto token = singles_(single{self, std::move(one)});
         if constexpr (keyed)
           std::move(token).keyed(key)(single_end(self));
         else
           std::move(token)(single_end(self));
+        if (here.lost()) end();
       } catch (...) {
         auto error = this->report(std::current_exception());
         if (one) one.finish(false, std::move(error));
@@ -194,12 +212,6 @@ class lane_subscriber final : public handling_subscriber<T, subscriber, Handler,
       one.finish(false, this->report(error));
       issue_batch(std::move(self));
     }
-  }
-  /// No memory for a token: the next event tries again.
-  void give_way(std::exception_ptr const& error) noexcept {
-    (void)this->report(error);
-    std::lock_guard hold(this->mutex);
-    this->core.unschedule();
   }
   void end() noexcept {
     if (auto const bus = bus_.lock(); bus && this->space != nullptr)

@@ -45,8 +45,11 @@ class looking {
   explicit looking(std::chrono::nanoseconds timeout) noexcept;
   /// Waits until the next look. False: it should sleep now.
   [[nodiscard]] bool next() noexcept;
+  /// What is left of the timeout.
+  [[nodiscard]] std::chrono::nanoseconds left(std::chrono::nanoseconds timeout) const noexcept;
 
  private:
+  std::uint64_t begun_;
   std::uint64_t until_;
 };
 
@@ -81,8 +84,10 @@ void wait_on_thread(State& state, thread_waiter<Waiter>& self, std::chrono::nano
   if (timeout.count() > 0) {
     check_may_block(who);
     if constexpr (requires { state.try_start(self); }) {
-      for (looking here(timeout); here.next();)
+      looking here(timeout);
+      while (here.next())
         if (state.try_start(self)) return;
+      timeout = here.left(timeout);
     }
   }
   if (state.start(self)) return;

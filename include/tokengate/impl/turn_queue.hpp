@@ -34,8 +34,9 @@
 ///  - One turn is armed at a time; its memory is reserve_.
 ///  - A queue is hot for a while after another thread has completed a wait of it: instead of
 ///    letting the loop sleep, turns stay armed, and poll. Who completes a wait then has nothing to
-///    post and nobody to wake. One thread polls at a time, armed_ is set meanwhile, and whether to
-///    go on is decided under the mutex.
+///    post and nobody to wake. One thread polls at a time, and whether to go on is decided under
+///    the mutex. (armed_ is set meanwhile, unless another thread has begun the turn that was
+///    posted: then a completion posts one more.)
 ///  - `pinned`: some thread is about to ask the core to give the wait up. It then stays where it
 ///  is:
 ///    who resumes it meanwhile only marks it `decided`, and who pinned it goes on with it.
@@ -187,6 +188,7 @@ class turn_queue final : public asio::execution_context::service {
   void end_late(queued_wait& wait, lock& hold) noexcept;
   void arm(lock& hold) noexcept;
   void post_turn() noexcept;
+  void defer_turn() noexcept;
   void run_turn();
 
   // turn_queue_hot.cpp
@@ -245,6 +247,7 @@ class turn_queue final : public asio::execution_context::service {
   std::uint32_t useless_ = 0;  ///< spells in a row that found nothing
   std::uint64_t hot_ticks_;
   std::uint64_t hot_until_ = 0;
+  std::uint64_t spell_end_ = 0;
   std::atomic<bool> hot_{false};
   std::atomic<bool> any_ready_{false};  ///< a hint to who polls
 
