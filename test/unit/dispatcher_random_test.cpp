@@ -12,7 +12,7 @@ namespace tokengate::detail::test {
 namespace {
 
 #if defined(TOKENGATE_FAULT_POINTS)
-constexpr std::size_t sequences = 4'000;  // a sanitizer build
+constexpr std::size_t sequences = 2'500;  // a sanitizer build
 #else
 constexpr std::size_t sequences = 20'000;
 #endif
