@@ -176,10 +176,10 @@ class actor_mailbox : public context_member {
       refuse(to, why);
     }
   }
-  static void refuse(message_waiter<State>* to, std::exception_ptr const& why) noexcept {
+  static void refuse(message_waiter<State>* to, std::exception_ptr why) noexcept {
     if (to == nullptr) return;
     to->outcome = wait_outcome::refused;
-    to->error = why;
+    to->error = std::move(why);
     to->resume();
   }
 

@@ -203,7 +203,7 @@ class actor_state : public actor_mailbox<State>,
     if (to != nullptr && !failed) handled->give(*to);
     handled.reset();  // its arguments go before the answer arrives
     if (failed)
-      this->refuse(to, failed);
+      this->refuse(to, std::move(failed));  // who waits for it destroys it
     else if (to != nullptr)
       to->resume();
     return goes_on;
