@@ -30,6 +30,11 @@ std::string compiler() {
 #endif
 }
 
+/// The first two numbers of a kernel's release.
+std::string series(std::string const& release) {
+  return release.substr(0, release.find('.', release.find('.') + 1));
+}
+
 }  // namespace
 
 std::string machine_block(std::string const& stamp) {
@@ -39,8 +44,8 @@ std::string machine_block(std::string const& stamp) {
   auto const guest = value_in("/proc/cpuinfo", "flags").find(" hypervisor") != std::string::npos;
   return std::to_string(usable_cores().size()) + " usable cores of " +
          (model.empty() ? system.machine : model) + (guest ? ", in a virtual machine" : "") +
-         "; Linux " + system.release + ", " + value_in("/etc/os-release", "PRETTY_NAME") + "; " +
-         compiler() + ", Boost " + std::to_string(BOOST_VERSION / 100000) + "." +
+         "; Linux " + series(system.release) + ", " + value_in("/etc/os-release", "PRETTY_NAME") +
+         "; " + compiler() + ", Boost " + std::to_string(BOOST_VERSION / 100000) + "." +
          std::to_string(BOOST_VERSION / 100 % 1000) + "; last measured " + stamp +
          ". The stamp beside each table is its\nown. Compare within a table only.\n";
 }

@@ -44,7 +44,14 @@ std::vector<entry> const& entries() {
       {"allocations per token, once warm", "memory", "allocations_per_token"},
       {"bytes per outstanding token", "memory", "bytes_per_token"},
       {"a byte answered by the busy loop, p99", "loop_echo", "p99"},
-      {"idle", "idle", "cpu_percent"}};
+      {"idle", "idle", "cpu_percent"},
+      {"an item through a channel between two loops", "channel_two_loops", "ns_per_item",
+       "tokengate_one_to_one"},
+      {"a section that coroutines of two loops want", "lock_two_loops", "ns_per_item"},
+      {"a child of a scope", "scope_spawn_join", "ns_per_item"},
+      {"an event to 4 subscribers on a worker, each", "bus_lane", "ns_per_item"},
+      {"an event to 1 on the same loop, each awaited", "bus_one_loop_1", "ns_per_item"},
+      {"a question to an actor on a worker", "actor_ask_lane", "ns_per_item"}};
   return all;
 }
 
