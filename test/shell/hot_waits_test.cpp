@@ -14,6 +14,8 @@
 
 #include "cgroup.hpp"
 #include "core_load.hpp"
+#include "support/blocker.hpp"
+#include "support/gate_fixture.hpp"
 #include "support/loop.hpp"
 #include "tokengate/channel.hpp"
 #include "topology.hpp"
@@ -205,6 +207,26 @@ TEST_F(hot_waits_test, spells_that_find_nothing_are_followed_by_longer_pauses) {
   }
   expected.resize(hot.size());
   EXPECT_EQ(hot, expected);
+}
+
+TEST_F(hot_waits_test, automatic_leaves_the_cores_to_workers_that_are_awake) {
+  hot_waits(here.context, hot_drain::automatic, 20ms);
+  auto const cores = detail::affinity_mask().size();
+  worker_pool workers(small_pool(cores));
+  gate through(here.executor(), workers);
+  blocker busy;
+  std::size_t ended = 0;
+  for (std::size_t i = 0; i != cores; ++i)
+    through.async_run(busy.function(), [&](std::exception_ptr) { ++ended; });
+  busy.wait_entered(static_cast<int>(cores));
+  receive();
+  receive();
+  send_from_elsewhere();
+  here.run_until([&] { return arrived == 1; });
+  EXPECT_EQ(hot_queues(), 0);
+  busy.release();
+  send_from_elsewhere();
+  here.run_until([&] { return ended == cores && arrived == 2; });
 }
 
 TEST(hot_waits_threads, nothing_is_lost_on_a_loop_of_several_threads) {

@@ -265,28 +265,28 @@ asio::awaitable<bool> lives_on(std::shared_ptr<int> const& item) {
   co_return !seen.expired();
 }
 
-TEST_F(pipeline_shell, item_taken_by_reference_lives_as_long_as_its_coroutine) {
-  auto p = pipeline<std::shared_ptr<int>>(*gate_).stage(lives_on);
-  EXPECT_TRUE(p.try_push(std::make_shared<int>(1)));
+/// One item goes through, and what comes out is `true`.
+template <class In>
+void expect_true(pipeline_shell& in, pipeline<In, bool> through, In item) {
+  EXPECT_TRUE(through.try_push(std::move(item)));
   outcome<std::optional<bool>> pulled;
-  p.async_pull(test::keep(pulled));
-  run_until_done(pulled);
+  through.async_pull(test::keep(pulled));
+  in.run_until_done(pulled);
   EXPECT_EQ(pulled.value, std::optional(true));
-  p.close();
-  EXPECT_FALSE(join(p));
+  through.close();
+  EXPECT_FALSE(in.join(through));
+}
+
+TEST_F(pipeline_shell, item_taken_by_reference_lives_as_long_as_its_coroutine) {
+  expect_true(*this, pipeline<std::shared_ptr<int>>(*gate_).stage(lives_on),
+              std::make_shared<int>(1));
 }
 
 TEST_F(pipeline_shell, coroutine_may_take_a_stop_token) {
-  auto p = pipeline<int>(*gate_).stage([](std::stop_token stop, int x) -> asio::awaitable<bool> {
+  auto const check = [](std::stop_token stop, int x) -> asio::awaitable<bool> {
     co_return x == 1 && stop.stop_possible();
-  });
-  EXPECT_TRUE(p.try_push(1));
-  outcome<std::optional<bool>> pulled;
-  p.async_pull(test::keep(pulled));
-  run_until_done(pulled);
-  EXPECT_EQ(pulled.value, std::optional(true));
-  p.close();
-  EXPECT_FALSE(join(p));
+  };
+  expect_true(*this, pipeline<int>(*gate_).stage(check), 1);
 }
 
 TEST(pipeline_of_a_dead_loop, goes_with_its_context) {

@@ -134,6 +134,7 @@ class turn_queue final : public asio::execution_context::service {
   /// not inside one, or `ready` never said true.
   template <class Ready>
   [[nodiscard]] bool poll_for(Ready ready) noexcept {
+    if (here.queue != this || here.enough == 0) return false;
     auto now = tick_clock::now();
     auto const at = looks_here(now);
     // Every look takes a cache line away from who writes it, and what came since the last one is
