@@ -16,9 +16,8 @@
 /// wait for its end. See impl/actor_state.hpp for the inside.
 ///
 /// Invariants
-///  - core_, joins_, error_ and current_ are touched under mutex_; nothing of Asio or of the user
-///  is
-///    called under it, and of a message only what copies its stop source.
+///  - core_, joins_, error_ and current_ are touched under mutex_. Under it nothing of Asio or of
+///    the user is called, and of a message only what copies its stop source.
 ///  - A message is owned by the queue, then by the turn; who unlinks one that is not handled frees
 ///    it.
 
