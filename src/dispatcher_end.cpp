@@ -117,7 +117,7 @@ void dispatcher::ask(token_base& token) noexcept {
 bool dispatcher::kill(std::uint64_t id) noexcept {
   token_base* found = nullptr;
   for_each([&](token_base& token) {
-    if (token.id == id) found = &token;
+    if (token.way.in.id == id) found = &token;
   });
   if (found == nullptr) return false;
   if (take_out(*found))
@@ -185,7 +185,7 @@ bool dispatcher::take_out(token_base& token) noexcept {
       key->bound->pinned.remove(token);
       break;
     case token_base::place::slot: {
-      slot& place = *token.way.slot;
+      slot& place = *token.way.in.slot;
       for (lane_link* holder : lane.links)
         if (&place >= holder->shared().slots.data() &&
             &place < holder->shared().slots.data() + link::capacity)
@@ -226,12 +226,12 @@ void dispatcher::release(token_base& token) noexcept {
 
 void dispatcher::settle(token_base& token, token_state outcome, error why) noexcept {
   token.outcome = outcome;
-  if (why != error{}) token.way.why = why;
+  if (why != error{}) token.way.in.why = why;
   if (why == error::backlog_full || why == error::overloaded) ++refused_;
   if (outcome == token_state::cancelled) ++withdrawn_;
   token.operation->outcomes[static_cast<std::size_t>(outcome)].add();
   if (!chains_.empty()) [[unlikely]] {
-    leave_chain(token.id);
+    leave_chain(token.way.in.id);
     if (token.extras != nullptr && token.extras->lead != 0) leave_chain(token.extras->lead);
   }
   if (token_extras* extras = token.extras) {

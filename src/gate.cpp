@@ -82,7 +82,7 @@ bool running() noexcept {
   return current() != nullptr;
 }
 std::uint64_t id() noexcept {
-  return running() ? current()->id : 0;
+  return running() ? current()->way.in.id : 0;
 }
 std::string_view operation_name() noexcept {
   return running() ? std::string_view(current()->operation->name) : std::string_view();
@@ -90,10 +90,7 @@ std::string_view operation_name() noexcept {
 bool stop_requested() noexcept {
   auto const* token = current();
   if (token == nullptr) return false;
-  if (token->wants_stop()) return true;
-  auto const deadline = token->deadline();
-  return deadline != std::chrono::steady_clock::time_point::max() &&
-         deadline <= std::chrono::steady_clock::now();
+  return token->wants_stop() || token->has_passed_deadline();
 }
 std::optional<std::chrono::steady_clock::time_point> deadline() noexcept {
   auto const* token = current();
@@ -143,7 +140,10 @@ void set_extras(gate_core& gate, token_base& token, terms const& with) {
     auto const at = [&](std::chrono::nanoseconds span) {
       return span > clock::time_point::max() - now ? clock::time_point::max() : now + span;
     };
-    if (has_deadline) extras.deadline = at(with.deadline);
+    if (has_deadline) {
+      extras.deadline = at(with.deadline);
+      token.flags.fetch_or(token_base::timed, std::memory_order_relaxed);
+    }
     if (until) extras.admit_until = at(with.admit_within);
   }
   extras.key = with.key;

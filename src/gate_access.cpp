@@ -28,7 +28,7 @@ void link_to_lead(token_extras& extras, gate_core& gate) noexcept {
   // A token of another gate is no lead: ids are a gate's own.
   if (here.running == nullptr || here.from->bell.get() != &gate) return;
   here.running->flags.fetch_or(token_base::leads, std::memory_order_relaxed);
-  extras.lead = here.running->id;
+  extras.lead = here.running->way.in.id;
   extras.near_core = static_cast<std::uint32_t>(here.self->core());
 }
 

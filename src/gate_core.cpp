@@ -20,6 +20,12 @@ constexpr std::chrono::nanoseconds turn_time = std::chrono::microseconds(8);
 /// Tokens that a turn takes into the books at once.
 constexpr std::uint64_t reserve_work = 64;
 
+note& issue_note(token_base& token) noexcept {
+  note* const mine = std::construct_at(&token.way.note);
+  mine->set(note::kind::issue, &token);
+  return *mine;
+}
+
 gate_options checked(gate_options options) noexcept {
   options.backlog = std::max<std::size_t>(options.backlog, 1);
   options.drain_budget = std::max(options.drain_budget, 1u);
@@ -87,8 +93,7 @@ void gate_core::issue(token_base& token) noexcept {
   } else {
     begin_work();
   }
-  token.way.note.set(note::kind::issue, &token);
-  if (!combiner_.enter_or_leave(token.way.note)) return;
+  if (!combiner_.enter_or_leave(issue_note(token))) return;
   admit_staged();
   dispatcher_.admit(token, now);
   hot_until_ = now + hot_span(token.lane);
@@ -100,8 +105,7 @@ bool gate_core::issue_or_refuse(token_base& token) noexcept {
   begin_work();
   auto const now = tick_clock::now();
   token.issued = now;
-  token.way.note.set(note::kind::issue, &token);
-  if (!combiner_.enter_or_leave(token.way.note)) return true;
+  if (!combiner_.enter_or_leave(issue_note(token))) return true;
   admit_staged();
   dispatcher_.admit(token, now);
   bool const refused = token.where == token_base::place::ready;

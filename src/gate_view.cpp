@@ -34,8 +34,9 @@ operation_snapshot view(operation_record const& from, double ns) {
 token_state state_of(token_base const& token) noexcept {
   if (token.where != token_base::place::slot)
     return token.where == token_base::place::outside ? token_state::created : token_state::waiting;
-  return token.way.slot->claim.load(std::memory_order_relaxed) != nullptr ? token_state::admitted
-                                                                          : token_state::executing;
+  return token.way.in.slot->claim.load(std::memory_order_relaxed) != nullptr
+             ? token_state::admitted
+             : token_state::executing;
 }
 
 }  // namespace
@@ -89,7 +90,7 @@ gate_snapshot gate_core::snapshot() {
 
 live_token gate_core::describe(token_base const& token, std::uint64_t now) const {
   live_token live;
-  live.id = token.id;
+  live.id = token.way.in.id;
   live.operation = token.operation->name;
   live.weight = static_cast<weight>(token.lane);
   live.state = state_of(token);

@@ -153,9 +153,7 @@ bool worker::serve(attached& from) {
 
 void worker::execute(token_base& token, std::uint64_t& now) noexcept {
   token.started = now;
-  bool const expired = token.deadline() != token_extras::time_point::max() &&
-                       token.deadline() <= std::chrono::steady_clock::now();
-  if (expired) return;  // stays `created`: the gate settles it
+  if (token.has_passed_deadline()) return;  // stays `created`: the gate settles it
   this_worker().running = &token;
   token.outcome = token.ops->run(token) ? token_state::completed : token_state::failed;
   this_worker().running = nullptr;

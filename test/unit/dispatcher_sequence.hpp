@@ -105,7 +105,8 @@ class dispatcher_sequence {
       if (stub* token = any_token(); token != nullptr && token->pending_note) work_off(*token);
     } else if (what < 93) {
       if (stub* token = any_token(); token != nullptr)
-        REQUIRE(real_.kill(token->id) == (token->id != 0 && model_.kill(token->index)));
+        REQUIRE(real_.kill(token->way.in.id) ==
+                (token->way.in.id != 0 && model_.kill(token->index)));
     } else if (what < 97) {
       clock_now += 1000 * static_cast<std::int64_t>(pick(20));
       real_.expire(manual_now());
@@ -269,7 +270,7 @@ class dispatcher_sequence {
       REQUIRE(known.outcome == mirrored.outcome);
       bool const ran =
           known.outcome == token_state::completed || known.outcome == token_state::failed;
-      REQUIRE(ran || known.way.why == mirrored.why);
+      REQUIRE(ran || known.way.in.why == mirrored.why);
       REQUIRE(ran == (started_.size() > known.index && started_[known.index]));
       std::erase(live_, known.index);
     }

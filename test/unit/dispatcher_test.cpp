@@ -130,7 +130,7 @@ TEST_F(dispatcher_by_value, deadline_that_the_backlog_cannot_make_is_refused_at_
   able.with_extras().deadline = fixed_now() + std::chrono::seconds(5);
   dispatcher_.admit(late, 1);
   EXPECT_EQ(late.outcome, token_state::rejected);
-  EXPECT_EQ(late.way.why, error::overloaded);
+  EXPECT_EQ(late.way.in.why, error::overloaded);
   dispatcher_.admit(able, 1);
   EXPECT_EQ(able.where, token_base::place::backlog);
   EXPECT_EQ(dispatcher_.refused(), 1u);
@@ -166,7 +166,7 @@ TEST_F(dispatcher_by_value, chain_ends_with_its_last_token) {
   stub& lead = make();
   stub& child = make();
   dispatcher_.admit(lead, 1);
-  child.with_extras().lead = lead.id;
+  child.with_extras().lead = lead.way.in.id;
   dispatcher_.admit(child, 1);
   EXPECT_EQ(dispatcher_.chains_open(), 1u);
   run_one(worker, 1);

@@ -61,7 +61,7 @@ class dispatcher {
   /// Takes a new token: it is dispatched, waits, or ends up in ready() with its error. Tokens with
   /// extras may allocate; where that fails the token ends as rejected.
   void admit(token_base& token, std::uint64_t now) noexcept {
-    token.id = ++last_id_;
+    std::construct_at(&token.way.in)->id = ++last_id_;
     token.operation->issued.add();
     token.simple = token.extras == nullptr && token.operation->options.max_concurrency == 0;
     if (!token.simple || closed()) [[unlikely]]

@@ -36,7 +36,7 @@ class lane_link {
     prefetch_to_write(&shared_->slots[(sent_ + look_ahead) % link::capacity]);
     held(place) = &token;
     place.brief = brief;
-    token.way.slot = &place;
+    token.way.in.slot = &place;
     token.where = token_base::place::slot;
     // relaxed: the mailbox push of flush() publishes it.
     place.claim.store(&token, std::memory_order_relaxed);

@@ -93,7 +93,8 @@ struct token_base : list_hook<> {
     stop_noted = 2,      ///< a stop note was left, or is about to be
     ended = 4,           ///< the outcome is settled: a later stop request does nothing
     abandoned = 8,       ///< its handler was destroyed while the function runs
-    leads = 16           ///< it has issued others from inside its function
+    leads = 16,          ///< it has issued others from inside its function
+    timed = 32           ///< it has a deadline; constant from its issue on
   };
   enum class place : std::uint8_t {
     outside,
@@ -109,14 +110,23 @@ struct token_base : list_hook<> {
   token_base(const token_ops& ops, operation_record& operation) noexcept
       : operation(&operation), ops(&ops) {}
 
+  /// From its admission on.
+  struct admitted {
+    std::uint64_t id = 0;
+    union {
+      detail::slot* slot = nullptr;  ///< while `where` is slot
+      error why;                     ///< while it is ready, if its function did not run
+    };
+  };
+
   // -- a cache line, with the list's links, that a worker has no business in --
   operation_record* operation;
+  token_extras* extras = nullptr;
   std::uint64_t issued = 0;  ///< ticks
-  std::uint64_t id = 0;
   union on_the_way {
-    detail::note note{};  ///< while it is left with the holder of the combiner
-    detail::slot* slot;   ///< while `where` is slot
-    error why;            ///< while it is ready, if its function did not run
+    on_the_way() noexcept : in() {}
+    admitted in;
+    detail::note note;  ///< while it is left with the holder of the combiner, before its admission
   } way;
   tick_span dispatched = 0;  ///< after `issued`
   place where = place::outside;
@@ -126,7 +136,6 @@ struct token_base : list_hook<> {
 
   // -- the line that travels --
   const token_ops* ops;
-  token_extras* extras = nullptr;
   std::uint64_t started = 0;  ///< ticks
   tick_span ran = 0;          ///< after it was started
   std::atomic<std::uint8_t> flags{0};
@@ -138,11 +147,16 @@ struct token_base : list_hook<> {
   [[nodiscard]] bool leads_others() const noexcept {
     return (flags.load(std::memory_order_relaxed) & leads) != 0;
   }
+  /// Worker: leaves the gate's line alone where it can.
+  [[nodiscard]] bool has_passed_deadline() const noexcept {
+    return (flags.load(std::memory_order_relaxed) & timed) != 0 &&
+           extras->deadline <= std::chrono::steady_clock::now();
+  }
   [[nodiscard]] std::chrono::steady_clock::time_point deadline() const noexcept {
     return extras ? extras->deadline : token_extras::time_point::max();
   }
 };
 
-static_assert(sizeof(void*) != 8 || sizeof(token_base) == cache_line + 32);
+static_assert(sizeof(void*) != 8 || sizeof(token_base) == cache_line + 24);
 
 }  // namespace tokengate::detail

@@ -212,7 +212,7 @@ class token_node final : public token_base {
   [[nodiscard]] std::exception_ptr failure() {
     if (outcome == token_state::completed) return nullptr;
     if (outcome == token_state::failed) return result_.take_error();
-    return make_exception(way.why);
+    return make_exception(way.in.why);
   }
 
   static bool run_function(token_base& base) noexcept {
