@@ -3,107 +3,24 @@
 // session, `/leave <room>` ends that, `<room> <text>` is published to the room. `*` and `>` work as
 // in subjects: `/join team.*` hears all rooms below team.
 //
-//   08_chat_server              starts itself, lets a few clients talk, checks what they hear, and
-//   ends 08_chat_server --port 7000  serves
-#include <boost/asio.hpp>
+//   08_chat_server              starts itself, lets a few clients talk, checks what they hear and
+//                               that who is too slow is cut off, and ends
+//   08_chat_server --port 7000  serves
 #include <cstdlib>
 #include <iostream>
-#include <map>
-#include <memory>
-#include <string>
-#include <tokengate/async_mutex.hpp>
-#include <tokengate/event_bus.hpp>
-#include <vector>
 
-namespace asio = boost::asio;
-using asio::ip::tcp;
+#include "08_chat_session.hpp"
 
 namespace {
 
-struct line {
-  std::string from;
-  std::string text;
-};
-
-// One client. Whoever is too slow to read is cut off: a room never waits for its slowest member.
-class session : public std::enable_shared_from_this<session> {
- public:
-  session(tcp::socket socket, tokengate::event_bus& rooms, std::string name)
-      : socket_(std::move(socket)),
-        writing_(socket_.get_executor()),
-        rooms_(&rooms),
-        name_(std::move(name)) {}
-
-  asio::awaitable<void> run() {
-    auto const self = shared_from_this();
-    boost::system::error_code failed;
-    auto token = asio::redirect_error(asio::use_awaitable, failed);
-    std::string buffer;
-    for (;;) {
-      std::size_t const size =
-          co_await asio::async_read_until(socket_, asio::dynamic_buffer(buffer, 4096), '\n', token);
-      if (failed) break;
-      std::string const text = buffer.substr(0, size - 1);
-      buffer.erase(0, size);
-      try {
-        co_await obey(text);
-      } catch (std::invalid_argument const&) {
-        // not the name of a room
-      }
-    }
-    joined_.clear();  // no handler of this session starts any more
-  }
-
- private:
-  asio::awaitable<void> obey(std::string const& text) {
-    auto const space = text.find(' ');
-    if (space == std::string::npos) co_return;
-    std::string const word = text.substr(0, space);
-    std::string rest = text.substr(space + 1);
-    if (word == "/join") {
-      join(rest);
-    } else if (word == "/leave") {
-      joined_.erase(rest);
-    } else {
-      // Accepted by all members of the room when this comes back; each gets it in its own time.
-      line said{name_, std::move(rest)};
-      co_await rooms_->async_publish(word, std::move(said));
-    }
-  }
-
-  void join(std::string const& room) {
-    // The coroutine writes one line after the other, in the order of the room. A member of several
-    // rooms writes one line at a time.
-    auto const write =
-        [self = weak_from_this()](tokengate::event<line> const& said) -> asio::awaitable<void> {
-      auto const to = self.lock();
-      if (to == nullptr) co_return;
-      std::string const text =
-          std::string(said.subject()) + ' ' + said->from + ": " + said->text + '\n';
-      auto const turn = co_await to->writing_.async_lock();
-      co_await asio::async_write(to->socket_, asio::buffer(text), asio::use_awaitable);
-    };
-    // A client that has gone is no error of the server.
-    auto const ignore = [](std::exception_ptr) {};
-    tokengate::subscription_options options;
-    options.name = name_;
-    options.capacity = 1024;
-    options.when_full = tokengate::full_policy::disconnect;
-    joined_[room] = rooms_->subscribe<line>(room, socket_.get_executor(), options, write, ignore);
-  }
-
-  tcp::socket socket_;
-  tokengate::async_mutex writing_;
-  tokengate::event_bus* rooms_;
-  std::string name_;
-  std::map<std::string, tokengate::subscription> joined_;
-};
-
-asio::awaitable<void> serve(tcp::acceptor& from, tokengate::event_bus& rooms, int clients) {
-  for (int number = 0; number != clients; ++number) {
-    tcp::socket socket = co_await from.async_accept(asio::use_awaitable);
-    auto guest = std::make_shared<session>(std::move(socket), rooms, std::to_string(number));
-    asio::co_spawn(from.get_executor(), guest->run(), asio::detached);
+// For the checks.
+template <class Condition>
+asio::awaitable<void> until(Condition holds) {
+  auto const executor = co_await asio::this_coro::executor;
+  asio::steady_timer pause(executor);
+  while (!holds()) {
+    pause.expires_after(1ms);
+    co_await pause.async_wait(asio::use_awaitable);
   }
 }
 
@@ -115,7 +32,6 @@ constexpr int lines = 200;
 struct results {
   int heard = 0;
   int wrong = 0;
-  int joined = 0;
 };
 
 asio::awaitable<void> listen_to_all(tcp::socket& socket, results& into) {
@@ -144,11 +60,8 @@ asio::awaitable<void> talk(tcp::endpoint server, int number, tokengate::event_bu
   co_await asio::async_write(socket, asio::buffer(join), asio::use_awaitable);
   // All shall hear all: nobody speaks before everybody is there.
   auto const members = rooms.topic<line>("team.north");
-  asio::steady_timer pause(executor);
-  while (members.subscribers() != clients) {
-    pause.expires_after(std::chrono::milliseconds(1));
-    co_await pause.async_wait(asio::use_awaitable);
-  }
+  auto const all_there = [&members] { return members.subscribers() == clients + 1; };
+  co_await until(all_there);
   std::string all;
   for (int i = 0; i != lines; ++i) all += "team.north " + std::to_string(i) + '\n';
   co_await asio::async_write(socket, asio::buffer(all), asio::use_awaitable);
@@ -159,26 +72,116 @@ int check() {
   asio::io_context loop{1};
   tokengate::event_bus rooms{loop};
   tcp::acceptor acceptor(loop, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
-  asio::co_spawn(loop, serve(acceptor, rooms, clients), asio::detached);
+  int present = 0;
+  asio::co_spawn(loop, serve(acceptor, rooms, clients, limits(), present), asio::detached);
   results all;
+  int said = 0;
+  auto const record = rooms.subscribe<line>(">", loop, [&said](line const&) { ++said; });
   int failed = 0;
   for (int i = 0; i != clients; ++i)
     asio::co_spawn(loop, talk(acceptor.local_endpoint(), i, rooms, all),
                    [&failed](std::exception_ptr error) { failed += error != nullptr; });
   loop.run();
-  std::cout << all.heard << " lines heard by " << clients << " clients, " << all.wrong
-            << " out of order, " << failed << " clients failed\n";
-  return all.heard == clients * clients * lines && all.wrong == 0 && failed == 0 ? 0 : 1;
+  std::cout << said << " lines said, " << all.heard << " heard by " << clients << " clients, "
+            << all.wrong << " out of order, " << failed << " clients failed\n";
+  bool const well = said == clients * lines && all.heard == clients * said;
+  return well && all.wrong == 0 && failed == 0 ? 0 : 1;
+}
+
+// The second check: one client says a line whenever it has heard its last one, and another one,
+// who has joined, reads nothing. It is cut off, and the first one goes on.
+struct outcome {
+  int present = 0;
+  bool begun = false;
+  int said = 0;
+  int after = 0;       // of those, after the slow one was cut off
+  int heard = 0;       // by the slow one, once it reads, without a gap
+  bool told = false;   // and after that it was told
+  bool ended = false;  // and its connection was closed
+};
+constexpr int enough = 200;
+constexpr int too_many = 50'000;  // no connection holds that
+
+asio::awaitable<void> speak(tcp::endpoint server, tokengate::event_bus& rooms, outcome& into) {
+  auto const executor = co_await asio::this_coro::executor;
+  tcp::socket socket(executor);
+  co_await socket.async_connect(server, asio::use_awaitable);
+  co_await asio::async_write(socket, asio::buffer("/join slow\n", 11), asio::use_awaitable);
+  auto const room = rooms.topic<line>("slow");
+  auto const both_there = [&room] { return room.subscribers() == 2; };
+  co_await until(both_there);
+  into.begun = true;
+  std::string buffer;
+  for (; into.after != enough && into.said != too_many; ++into.said) {
+    std::string const text = "slow " + std::to_string(into.said) + std::string(2000, ' ') + '\n';
+    co_await asio::async_write(socket, asio::buffer(text), asio::use_awaitable);
+    std::size_t const size = co_await asio::async_read_until(socket, asio::dynamic_buffer(buffer),
+                                                             '\n', asio::use_awaitable);
+    buffer.erase(0, size);
+    if (room.subscribers() == 1) ++into.after;
+  }
+}
+
+asio::awaitable<void> dawdle(tcp::endpoint server, tokengate::event_bus& rooms, bool deaf,
+                             outcome& into) {
+  auto const executor = co_await asio::this_coro::executor;
+  tcp::socket socket(executor);
+  socket.open(server.protocol());
+  socket.set_option(asio::socket_base::receive_buffer_size(4096));
+  co_await socket.async_connect(server, asio::use_awaitable);
+  co_await asio::async_write(socket, asio::buffer("/join slow\n", 11), asio::use_awaitable);
+  auto const room = rooms.topic<line>("slow");
+  auto const too_late = [&] { return into.begun && room.subscribers() < 2; };
+  auto const given_up = [&] { return into.present == 0; };
+  co_await until(too_late);  // the room has no place for another line
+  if (deaf) co_await until(given_up);
+  std::string buffer;
+  boost::system::error_code failed;
+  auto token = asio::redirect_error(asio::use_awaitable, failed);
+  for (;;) {
+    std::size_t const size =
+        co_await asio::async_read_until(socket, asio::dynamic_buffer(buffer), '\n', token);
+    into.ended = static_cast<bool>(failed);
+    if (failed) co_return;
+    std::string const text = buffer.substr(0, size);
+    buffer.erase(0, size);
+    into.told = text == too_slow;
+    if (!into.told && std::atoi(text.c_str() + text.find(": ") + 2) == into.heard) ++into.heard;
+  }
+}
+
+int check_slow(bool deaf) {
+  asio::io_context loop{1};
+  tokengate::event_bus rooms{loop};
+  tcp::acceptor acceptor(loop, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+  limits most;
+  most.lines = 64;
+  if (deaf) most.one_line = 1s;
+  outcome of;
+  asio::co_spawn(loop, serve(acceptor, rooms, 2, most, of.present), asio::detached);
+  auto const rethrow = [](std::exception_ptr error) {
+    if (error) std::rethrow_exception(error);
+  };
+  asio::co_spawn(loop, speak(acceptor.local_endpoint(), rooms, of), rethrow);
+  asio::co_spawn(loop, dawdle(acceptor.local_endpoint(), rooms, deaf, of), rethrow);
+  loop.run();
+  std::cout << (deaf ? "who reads nothing" : "who reads too late") << " got " << of.heard
+            << " lines, " << (of.told ? "was told why, " : "")
+            << (of.ended ? "was cut off" : "was not cut off") << "; the other one went on with "
+            << of.after << " more\n";
+  return of.ended && of.told != deaf && of.after == enough ? 0 : 1;
 }
 
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count < 3 || std::string(arguments[1]) != "--port") return check();
+  if (count < 3 || std::string(arguments[1]) != "--port")
+    return check() + check_slow(false) + check_slow(true);
   asio::io_context loop{1};
   tokengate::event_bus rooms{loop};
   auto const port = static_cast<unsigned short>(std::atoi(arguments[2]));
   tcp::acceptor acceptor(loop, tcp::endpoint(tcp::v4(), port));
-  asio::co_spawn(loop, serve(acceptor, rooms, -1), asio::detached);
+  int present = 0;
+  asio::co_spawn(loop, serve(acceptor, rooms, -1, limits(), present), asio::detached);
   loop.run();
 }

@@ -85,7 +85,6 @@ using publishing = double (*)(asio::io_context& from, asio::io_context& to, std:
 double run(asio::io_context& from, asio::io_context& to) {
   return &from == &to ? seconds_to_run(to) : seconds_to_run(to, from);
 }
-
 asio::awaitable<void> publish(tokengate::topic<tick> where, std::size_t ticks) {
   for (std::size_t at = 0; at != ticks; ++at) {
     tick const event{at};
@@ -169,7 +168,7 @@ double by_signal(asio::io_context& from, asio::io_context& to, std::size_t subsc
   return run(from, to);
 }
 
-// To one worker. The loop stays until the worker has called all.
+// To one worker.
 double lane_by_bus(asio::io_context& from, asio::io_context&, std::size_t subscribers,
                    std::size_t ticks, receipt& arrived) {
   gate_of_one_worker lanes(from);
@@ -215,36 +214,37 @@ passing to_subscribers(publishing how, std::size_t subscribers, bool same_loop) 
 
 void add_bus(std::vector<workload>& to) {
   constexpr std::size_t items = 200'000;
-  for (std::size_t subscribers : {1, 8, 64}) {
-    auto const word = std::to_string(subscribers);
-    auto const some = [&](char const* name, bool stock, publishing how) {
-      return passing_variant(name, stock, items, to_subscribers(how, subscribers, true));
-    };
+  std::size_t subscribers = 0;
+  bool same_loop = true;
+  auto const by = [&](char const* name, bool stock, publishing how) {
+    return passing_variant(name, stock, items, to_subscribers(how, subscribers, same_loop));
+  };
+  for (std::size_t some : {1, 8, 64}) {
+    auto const word = std::to_string(subscribers = some);
     to.push_back(
         {"bus_one_loop_" + word,
          "events to " + word + " subscribers on the same loop: what does a delivery cost?",
          passing_metrics(),
-         {some("tokengate", false, by_bus), some("tokengate_try_publish", false, by_bus_at_once),
-          some("asio_post", true, by_post), some("boost_signals2", false, by_signal)}});
+         {by("tokengate", false, by_bus), by("tokengate_try_publish", false, by_bus_at_once),
+          by("asio_post", true, by_post), by("boost_signals2", false, by_signal)}});
   }
-  auto const far = [&](char const* name, bool stock, publishing how) {
-    return passing_variant(name, stock, items, to_subscribers(how, 4, false));
-  };
-  to.push_back(
-      {"bus_two_loops",
-       "events to 4 subscribers on a loop of another thread",
-       passing_metrics(),
-       {far("tokengate", false, by_bus), far("tokengate_try_publish", false, by_bus_at_once),
-        far("asio_post", true, by_post)}});
-  auto const lane = [&](char const* name, bool stock, publishing how) {
-    return passing_variant(name, stock, items, to_subscribers(how, 4, true));
-  };
-  to.push_back({"bus_lane",
-                "events from a loop to 4 subscribers on a worker",
+  subscribers = 4;
+  same_loop = false;
+  to.push_back({"bus_two_loops",
+                "events to 4 subscribers on a loop of another thread",
                 passing_metrics(),
-                {lane("tokengate", false, lane_by_bus),
-                 lane("tokengate_try_publish", false, lane_by_bus_at_once),
-                 lane("asio_post", true, lane_by_post)}});
+                {by("tokengate", false, by_bus), by("tokengate_try_publish", false, by_bus_at_once),
+                 by("asio_post", true, by_post)}});
+  same_loop = true;
+  for (std::size_t some : {1, 8, 64}) {
+    auto const word = std::to_string(subscribers = some);
+    to.push_back({"bus_lane_" + word,
+                  "events from a loop to " + word + " subscribers on a worker",
+                  passing_metrics(),
+                  {by("tokengate", false, lane_by_bus),
+                   by("tokengate_try_publish", false, lane_by_bus_at_once),
+                   by("asio_post", true, lane_by_post)}});
+  }
 }
 
 }  // namespace perf

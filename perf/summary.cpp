@@ -49,7 +49,7 @@ std::vector<entry> const& entries() {
        "tokengate_one_to_one"},
       {"a section that coroutines of two loops want", "lock_two_loops", "ns_per_item"},
       {"a child of a scope", "scope_spawn_join", "ns_per_item"},
-      {"an event to 4 subscribers on a worker, each", "bus_lane", "ns_per_item"},
+      {"an event to 8 subscribers on a worker, each", "bus_lane_8", "ns_per_item"},
       {"an event to 1 on the same loop, each awaited", "bus_one_loop_1", "ns_per_item"},
       {"a question to an actor on a worker", "actor_ask_lane", "ns_per_item"}};
   return all;

@@ -16,6 +16,7 @@ std::vector<workload> all_workloads() {
   add_loop_echo(all);
   add_idle(all);
   add_channel(all);
+  add_channel_thread(all);
   add_lock(all);
   add_scope(all);
   add_bus(all);

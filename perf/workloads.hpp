@@ -19,6 +19,7 @@ void add_two_gates(std::vector<workload>& to);
 void add_loop_echo(std::vector<workload>& to);
 void add_idle(std::vector<workload>& to);
 void add_channel(std::vector<workload>& to);
+void add_channel_thread(std::vector<workload>& to);
 void add_lock(std::vector<workload>& to);
 void add_scope(std::vector<workload>& to);
 void add_bus(std::vector<workload>& to);

@@ -14,12 +14,22 @@ operation_record& gate_core::define(token_options const& options) {
     gate_core& self;
     ~on_exit() { self.leave(); }
   } left{*this};
-  for (operation_record& each : operations_)
-    if (each.name == options.operation && each.options.weight == options.weight &&
-        each.options.max_concurrency == options.max_concurrency)
-      return each;
+  auto const found = operations_by_key_.find(operation_key(options));
+  return found != operations_by_key_.end() ? *found->second : add_operation(options);
+}
+
+/// All or nothing.
+operation_record& gate_core::add_operation(token_options const& options) {
   operation_record& added = operations_.emplace_back(std::string(options.operation), options);
-  dispatcher_.add_operation(added);
+  operation_key const key(added.options);  // of the record's own name
+  try {
+    operations_by_key_.emplace(key, &added);
+    dispatcher_.add_operation(added);
+  } catch (...) {
+    operations_by_key_.erase(key);
+    operations_.pop_back();
+    throw;
+  }
   return added;
 }
 

@@ -53,11 +53,10 @@ gate_core::gate_core(asio::any_io_executor executor, std::unique_ptr<executor_po
   refill_note_.set(note::kind::refill, nullptr);
   for (weight lane : {weight::light, weight::medium, weight::heavy}) {
     token_options plain;
+    plain.operation = to_string(lane);
     plain.weight = lane;
-    operations_.emplace_back(std::string(to_string(lane)), plain);
-    defaults_[lane_index(lane)] = &operations_.back();
+    defaults_[lane_index(lane)] = &add_operation(plain);
   }
-  for (operation_record& each : operations_) dispatcher_.add_operation(each);
 }
 
 void gate_core::attach() {

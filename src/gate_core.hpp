@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <unordered_map>
 
 #include "issue_stage.hpp"
 #include "pool_core.hpp"
@@ -103,6 +104,9 @@ class gate_core final : public return_bell,
   };
   [[nodiscard]] static delivery& delivery_here() noexcept;
 
+  // gate_control.cpp
+  operation_record& add_operation(token_options const& options);
+
   // gate_core.cpp
   void enter() noexcept;
   void work_off(note* left) noexcept;
@@ -177,6 +181,7 @@ class gate_core final : public return_bell,
   // -- combiner --
   alignas(cache_line) dispatcher dispatcher_;
   std::deque<operation_record> operations_;
+  std::unordered_map<operation_key, operation_record*, operation_key_hash> operations_by_key_;
   std::array<operation_record*, lane_count> defaults_{};
   note refill_note_;
   bool repost_ = false;

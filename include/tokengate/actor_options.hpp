@@ -30,7 +30,9 @@ enum class on_actor_failure : std::uint8_t {
 
 /// How an actor lives. Trivially destructible, see token_options.
 struct actor_options {
-  /// The name in statistics and logs. Only viewed: a string literal always lives long enough.
+  /// The name in statistics and logs: of a kind of actor, not of each one, since on a gate it is
+  /// that of an operation, see gate::define(). Only viewed: a string literal always lives long
+  /// enough.
   std::string_view name{"actor"};
   /// The lane of its turns, for an actor on a gate.
   tokengate::weight weight = tokengate::weight::light;

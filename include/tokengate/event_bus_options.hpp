@@ -24,7 +24,8 @@ enum class full_policy : std::uint8_t {
 /// How a subscription takes its events. An aggregate for designated initialisers, trivially
 /// destructible on purpose, see token_options.
 struct subscription_options {
-  /// For snapshots and logs; copied.
+  /// For snapshots and logs; copied. On a gate, of a kind of subscription and not of each one: it
+  /// is that of an operation there, see gate::define().
   std::string_view name{};
 
   /// The most events that wait in its queue; those that are being handled are not in it. At least

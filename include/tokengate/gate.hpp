@@ -48,10 +48,12 @@ class gate {
   [[nodiscard]] executor_type get_executor() const noexcept;
 
   /// Names an operation, so that tokens of it share books and limits. An operation of the same
-  /// name, weight and max_concurrency is found again.
+  /// name, weight and max_concurrency is found again. Names are for kinds of work, not for
+  /// instances (sessions, users): the books of each, some kilobytes, live as long as the gate.
   /// @par Errors  std::invalid_argument: max_concurrency without a name, admission::until without a
   /// time
-  /// @par Cost    a look through the operations of this gate: once per operation, not per call
+  /// @par Cost    a look into a table of the gate, once per operation, not per call; some
+  ///              allocations for a new one
   [[nodiscard]] operation define(token_options const& options);
 
   /// Binds a function to a token, to be issued when it is awaited or given a completion token; with

@@ -84,7 +84,7 @@ inline constexpr bool callable_with_first<F, std::index_sequence<I...>, Args...>
 /// called by several workers at once, hence as const.
 ///
 /// @par Thread safety  any thread may call it; copies share the function
-/// @par Cost           as lazy_token; making it: one look through the gate's operations
+/// @par Cost           as lazy_token; making it: one look into the table of the gate's operations
 template <class Function>
 class guarded {
  public:

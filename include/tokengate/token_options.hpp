@@ -26,8 +26,9 @@ enum class admission : std::uint8_t {
 /// is trivially destructible on purpose: some compilers destroy a temporary with members of its own
 /// twice when it is built inside a `co_await` expression.
 struct token_options {
-  /// The name in statistics, logs and lists of live tokens. Only viewed: it must live as long as
-  /// the operation that is defined from it, or the call; a string literal always does.
+  /// The name in statistics, logs and lists of live tokens: of a kind of work, not of an instance,
+  /// see gate::define(). Only viewed: it must live as long as the operation that is defined from
+  /// it, or the call; a string literal always does.
   std::string_view operation{};
 
   /// The lane.

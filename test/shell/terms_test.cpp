@@ -3,7 +3,9 @@
 
 #include <boost/asio/io_context.hpp>
 #include <memory>
+#include <string>
 #include <tokengate/tokengate.hpp>
+#include <vector>
 
 // What an operation is given applies to its calls, whatever others of its name were given; and what
 // is called after its gate has gone ends as well.
@@ -100,6 +102,24 @@ TEST_F(terms, drain_budget_of_zero_counts_as_one) {
   for (int i = 0; i != 3; ++i) narrow.async_run([] { return 1; }, note());
   loop.run();
   EXPECT_EQ(answers, 3);
+}
+
+TEST_F(terms, operation_is_found_again_by_name_weight_and_limit) {
+  auto const books = [this] { return through->snapshot().operations.size(); };
+  auto const before = books();
+  std::vector<std::string> names;
+  for (int i = 0; i != 1000; ++i) names.push_back("kind " + std::to_string(i));
+  for (int round = 0; round != 2; ++round)
+    for (std::string const& name : names) {
+      std::string const passing = name;  // only viewed while it is defined
+      (void)through->define({.operation = passing});
+      (void)through->define({.operation = passing, .weight = weight::heavy});
+      (void)through->define({.operation = passing, .max_concurrency = 1});
+      (void)through->define({.operation = passing, .deadline = 1s});  // terms, not books
+    }
+  EXPECT_EQ(books(), before + 3 * names.size());
+  (void)through->define({.operation = "medium"});
+  EXPECT_EQ(books(), before + 3 * names.size()) << "that of the unnamed";
 }
 
 }  // namespace

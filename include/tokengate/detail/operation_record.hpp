@@ -4,7 +4,9 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "tokengate/detail/histogram.hpp"
 #include "tokengate/detail/intrusive_list.hpp"
@@ -94,6 +96,24 @@ struct operation_record {
   counter issued;
   std::array<counter, 10> outcomes;  ///< by token_state
   histogram run;
+};
+
+/// What an operation is found by. Views the name.
+struct operation_key {
+  explicit operation_key(token_options const& options) noexcept
+      : name(options.operation), lane(options.weight), limit(options.max_concurrency) {}
+  bool operator==(operation_key const&) const = default;
+
+  std::string_view name;
+  weight lane;
+  std::uint32_t limit;
+};
+
+struct operation_key_hash {
+  [[nodiscard]] std::size_t operator()(operation_key const& of) const noexcept {
+    std::size_t const rest = (std::size_t{of.limit} << 2) + static_cast<std::size_t>(of.lane);
+    return std::hash<std::string_view>{}(of.name) ^ (rest * 0x9e3779b97f4a7c15u);
+  }
 };
 
 }  // namespace tokengate::detail
