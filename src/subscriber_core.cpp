@@ -25,13 +25,15 @@ auto subscriber_core::offer(event_base& event, bool reserved, aftermath& after) 
         return {taken::disconnected};
       case full_policy::drop_oldest:
       case full_policy::latest:
-        if (queue_.empty()) {  // all places are reserved
+        if (queued() == 0) {  // all places are reserved
           ++counts_.offered;
           refuse();
           return {taken::dropped};
         }
-        ++counts_.dropped;
-        after.settle(queue_.pop(), delivery_end::dropped);
+        do {  // more than one, where readers have given some back
+          ++counts_.dropped;
+          after.settle(pop_oldest(), delivery_end::dropped);
+        } while (!has_room() && queued() != 0);
     }
   } else if (!held_.empty() && !reserved) {
     return {taken::full, schedule()};
@@ -117,17 +119,22 @@ bool subscriber_core::schedule() noexcept {
 void subscriber_core::push(event_base& event, aftermath& after) noexcept {
   if (waiter* const next = readers_.pop_front()) {
     ++counts_.handled;
-    auto& reader = static_cast<stream_reader&>(*next);
-    reader.outcome = wait_outcome::done;
-    reader.event = &event;
-    if (event.ledger.tracks_ends()) after.wake(event.ledger.ended(delivery_end::handled, nullptr));
-    return after.wake(next);
+    return give(*next, event, ++fetched_, after);
   }
   queue_.push(event);
 }
 
+void subscriber_core::give(waiter& to, event_base& event, std::uint64_t ticket,
+                           aftermath& after) noexcept {
+  auto& reader = static_cast<stream_reader&>(to);
+  reader.outcome = wait_outcome::done;
+  reader.event = &event;
+  reader.ticket = ticket;
+  after.wake(&to);
+}
+
 event_base& subscriber_core::pop(aftermath& after) noexcept {
-  event_base& event = queue_.pop();
+  event_base& event = pop_oldest();
   admit_held(after);
   return event;
 }
@@ -147,7 +154,7 @@ void subscriber_core::admit_held(aftermath& after) noexcept {
 }
 
 bool subscriber_core::read(stream_reader& reader, aftermath& after) noexcept {
-  reader.event = try_read(after);
+  reader.event = fetch(reader.ticket, after);
   reader.outcome = wait_outcome::done;
   if (reader.event != nullptr) return true;
   if (closed()) {
@@ -159,12 +166,38 @@ bool subscriber_core::read(stream_reader& reader, aftermath& after) noexcept {
 }
 
 event_base* subscriber_core::try_read(aftermath& after) noexcept {
-  if (ended() || queue_.empty()) return nullptr;
+  std::uint64_t ticket = 0;
+  event_base* const event = fetch(ticket, after);
+  if (event != nullptr && event->ledger.tracks_ends())
+    after.wake(event->ledger.ended(delivery_end::handled, nullptr));
+  return event;
+}
+
+event_base* subscriber_core::fetch(std::uint64_t& ticket, aftermath& after) noexcept {
+  if (ended() || queued() == 0) return nullptr;
+  ticket = returned_.empty() ? ++fetched_ : returned_.front_number();
   event_base& event = pop(after);
   ++counts_.handled;
-  if (event.ledger.tracks_ends()) after.wake(event.ledger.ended(delivery_end::handled, nullptr));
   wake_idle(after);
   return &event;
+}
+
+bool subscriber_core::retract(stream_reader& reader, aftermath& after) noexcept {
+  if (reader.linked() || reader.event == nullptr || ended()) return false;
+  event_base& event = *reader.event;
+  if (waiter* const next = readers_.pop_front()) {
+    give(*next, event, reader.ticket, after);
+  } else if (when_full_ == full_policy::latest && !queue_.empty()) {
+    --counts_.handled;
+    ++counts_.dropped;
+    after.settle(event, delivery_end::dropped);
+  } else if (returned_.put(reader.ticket, &event)) {
+    --counts_.handled;
+  } else {
+    return false;
+  }
+  reader.event = nullptr;
+  return true;
 }
 
 bool subscriber_core::cancel(stream_reader& reader) noexcept {
@@ -194,8 +227,8 @@ void subscriber_core::end(aftermath& after) noexcept {
   close(after);
   if (ended()) return;
   state_ = state::ended;
-  counts_.undelivered += queue_.size();
-  while (!queue_.empty()) after.settle(queue_.pop(), delivery_end::undelivered);
+  counts_.undelivered += queued();
+  while (queued() != 0) after.settle(pop_oldest(), delivery_end::undelivered);
   wake_idle(after);
 }
 

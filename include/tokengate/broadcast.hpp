@@ -119,6 +119,10 @@ class broadcast {
     state_->change([](core& ring, detail::woken_list& woken) { ring.close(woken); });
   }
 
+  /// Takes no more items.
+  [[nodiscard]] bool closed() const noexcept {
+    return state_->look([](core const& ring) { return ring.closed(); });
+  }
   [[nodiscard]] std::size_t capacity() const noexcept {
     return state_->look([](core const& ring) { return ring.capacity(); });
   }
@@ -162,7 +166,9 @@ class [[nodiscard]] broadcast<T>::reader {
   ///                  none and never will be, error::cancelled, error::timed_out
   /// @par Executor    the handler's associated executor, else the broadcast's; never inside this
   /// call
-  /// @par Cancellation  all types: the wait is given up and takes no item
+  /// @par Cancellation  all types: the wait is given up and takes no item; one that was on its way
+  ///                  is the next that this reader gets. Beside another one that was given back it
+  ///                  needs memory for that: without it, the receive completes with its item
   /// @par Lifetime    none: the operation keeps what it needs
   /// @par Cost        one block from a recycled pool or the handler's allocator; constant time
   [[nodiscard]] auto async_receive() {
@@ -201,7 +207,13 @@ class [[nodiscard]] broadcast<T>::reader {
     });
   }
 
-  /// How many items are ahead of it. At most the capacity, unless some are lost already.
+  /// No more items are sent: what is ahead of it can still be received. Who polls asks before
+  /// try_receive(): if it was closed, and then there was nothing, there never will be.
+  [[nodiscard]] bool closed() const noexcept {
+    return view_->of->look([](core const& ring) { return ring.closed(); });
+  }
+  /// How many items are ahead of it. At most the capacity, unless some are lost already or were
+  /// given back by cancelled receives.
   [[nodiscard]] std::uint64_t lag() const noexcept {
     return view_->of->look([this](core const& ring) { return ring.lag(view_->node); });
   }

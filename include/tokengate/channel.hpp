@@ -29,8 +29,11 @@ class channel_handle {
   void cancel() noexcept { state_->cancel_all(); }
 
   [[nodiscard]] bool closed() const noexcept { return state_->closed(); }
-  /// Items that lie in it, a moment ago.
+  /// Items that lie in it, a moment ago: more than the capacity when cancelled receives have given
+  /// some back.
   [[nodiscard]] std::size_t size() const noexcept { return state_->size(); }
+  /// What they cost together, by channel_options::cost; without it their number.
+  [[nodiscard]] std::size_t cost() const noexcept { return state_->cost(); }
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
   [[nodiscard]] std::size_t capacity() const noexcept { return state_->capacity; }
   /// False after it was moved from, or split; nothing else may then be asked.
@@ -117,7 +120,9 @@ class receiver : public detail::channel_handle<T>, public detail::receive_end<T,
 ///
 /// First in, first out: items, senders that wait for room, and receivers that wait for items.
 /// Nobody is overtaken, by a try_ function neither. Ownership moves, nothing is copied. A send that
-/// fails still has its item, a receive that fails took none.
+/// fails still has its item, a receive that fails took none: an item that was on its way to a
+/// receive that is cancelled goes to the next receiver, before all that came after it. Others may
+/// have got later ones meanwhile, and a receiver that was told of the end may find such an item.
 ///
 /// @par Thread safety  any thread, any number at a time; one_to_one: one call of each end at a
 /// time.
@@ -133,6 +138,7 @@ class channel : public detail::channel_handle<T>,
                 public detail::receive_end<T, channel<T>> {
  public:
   /// `executor` is for handlers that have none of their own.
+  /// @par Errors  std::invalid_argument: see channel_options::max_cost
   channel(asio::any_io_executor executor, channel_options<T> const& options)
       : channel(detail::make_channel_state(std::move(executor), options)) {}
   channel(asio::any_io_executor executor, std::size_t capacity)

@@ -18,11 +18,13 @@ enum class channel_flavour : std::uint8_t {
 /// any expression.
 template <class T>
 struct channel_options {
-  /// Items that may lie in it. 0 makes a rendezvous: a send ends when a receiver has the item.
+  /// Items that may lie in it; beside them there may be, for a moment, what cancelled receives gave
+  /// back. 0 makes a rendezvous: a send ends when a receiver has the item.
   std::size_t capacity = 64;
   channel_flavour flavour = channel_flavour::any_to_any;
   /// All that lies in it together costs no more than that; one item that costs more passes alone.
-  /// Beside `capacity`, and for channel_flavour::any_to_any only.
+  /// Beside `capacity`, which is not 0 then, and for channel_flavour::any_to_any only: for another
+  /// channel max_cost or cost is an error at its construction, std::invalid_argument.
   std::size_t max_cost = std::numeric_limits<std::size_t>::max();
   /// What an item costs, for instance its bytes; 1 without it. Must not throw, and must give the
   /// same for the same item.

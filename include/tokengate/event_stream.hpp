@@ -25,12 +25,10 @@ class stream_subscriber final : public subscriber {
 template <class T>
 struct next_event_waiter : stream_reader {
   explicit next_event_waiter(resume_function resume) noexcept : stream_reader(resume) {}
-  ~next_event_waiter() {
-    if (event != nullptr) event_ref const gone(event);
-  }
+  ~next_event_waiter() { static_cast<void>(take()); }  // goes with its context
   template <class Finish>
   void complete(Finish&& finish) {
-    tokengate::event<T> got{event_ref(std::exchange(event, nullptr))};
+    tokengate::event<T> got{take()};
     std::exception_ptr error;
     if (outcome == wait_outcome::closed)
       error = make_exception(disconnected ? error::disconnected : error::closed);
@@ -69,6 +67,11 @@ class stream_state {
     std::lock_guard hold(who_->mutex);
     if (!by.started) by.abandoned = true;
     return by.started && who_->core.cancel(by);
+  }
+  [[nodiscard]] bool retract(next_event_waiter<T>& by) noexcept {
+    aftermath after;
+    std::lock_guard hold(who_->mutex);
+    return who_->core.retract(by, after);
   }
   [[nodiscard]] event<T> try_next() noexcept {
     aftermath after;
@@ -117,7 +120,10 @@ class [[nodiscard("the stream ends with its handle")]] event_stream {
   ///                  error::timed_out: nothing was taken
   /// @par Executor    the handler's associated executor, else the stream's; never inside this call
   /// @par Cancellation  all types: the wait is given up and takes no event; one that is on its way
-  ///                  to the handler comes all the same
+  ///                  to the handler goes to a reader that waits, or is again the first in the
+  ///                  queue, which may then hold more than its capacity (with full_policy::latest
+  ///                  it goes if there is a newer one). It comes all the same when the stream has
+  ///                  ended, or when there is no memory to keep it beside another one
   /// @par Lifetime    none: the operation keeps what it needs
   /// @par Cost        one block from a recycled pool or the handler's allocator
   [[nodiscard]] auto async_next() const {

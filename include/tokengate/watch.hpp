@@ -116,6 +116,9 @@ class watch {
   void close() noexcept {
     state_->change([](core& watched, detail::woken_list& woken) { watched.close(woken); });
   }
+  [[nodiscard]] bool closed() const noexcept {
+    return state_->look([](core const& watched) { return watched.closed(); });
+  }
 
  private:
   using core = typename detail::watch_view<T>::core;
@@ -164,6 +167,11 @@ class watch<T>::reader {
   /// Whether there is a value that this reader has not seen.
   [[nodiscard]] bool has_changed() const noexcept {
     return view_->of->look([this](core const& of) { return of.version() != view_->seen; });
+  }
+  /// There are no more changes. Who polls asks before has_changed(): if it was closed, and then
+  /// there was nothing new, there never will be.
+  [[nodiscard]] bool closed() const noexcept {
+    return view_->of->look([](core const& of) { return of.closed(); });
   }
   /// The latest value; it does not count as seen.
   [[nodiscard]] value_type get() const noexcept {

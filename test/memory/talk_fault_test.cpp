@@ -1,6 +1,9 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 // Allocations that fail in the parts that talk to each other: a wait that cannot begin throws and
 // has done nothing; what wakes others needs no memory.
+#include <array>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/detached.hpp>
 #include <memory>
 #include <vector>
@@ -103,6 +106,31 @@ TEST_P(channel_faults, receive_some) {
   auto next = items.begin();
   check_wait([&] { it_.async_receive_some(got, 4, count()); },
              [&] { EXPECT_TRUE(it_.try_send(std::move(*next++))); });
+}
+
+/// Two are on their way and both receives are cancelled, with no memory to be had: an item goes
+/// back or its receive completes with it.
+TEST_P(channel_faults, item_of_a_cancelled_receive_is_not_lost) {
+  for (int round = 0; round != 3; ++round) {
+    std::array<asio::cancellation_signal, 2> signals;
+    std::array<outcome<thing>, 2> got;
+    std::array<thing, 2> items{std::make_unique<int>(0), std::make_unique<int>(1)};
+    for (std::size_t i = 0; i != 2; ++i)
+      it_.async_receive(asio::bind_cancellation_slot(signals.at(i).slot(), keep(got.at(i))));
+    {
+      failing_allocations const none(0, true);
+      for (auto& each : items) EXPECT_TRUE(it_.try_send(std::move(each)));
+      for (auto& each : signals) each.emit(asio::cancellation_type::terminal);
+    }
+    loop_.run_out();
+    EXPECT_EQ(got[0].code(), error::cancelled) << "the first needs no memory";
+    EXPECT_EQ(**it_.try_receive(), 0);
+    if (got[1].error)
+      EXPECT_EQ(**it_.try_receive(), 1);
+    else
+      EXPECT_EQ(**got[1].value, 1);
+    EXPECT_FALSE(it_.try_receive());
+  }
 }
 
 TEST_P(channel_faults, construction) {

@@ -169,6 +169,30 @@ scenario cancel_and_retry(std::size_t capacity, int count) {
   };
 }
 
+/// The receiver gives each item back once, as when it is cancelled before it is told; a third
+/// thread asks how many there are.
+scenario give_back(std::size_t capacity, int count) {
+  return [=](run& r) {
+    auto& s = r.make<channel_state>(capacity);
+    r.thread("sender", [&s, count] {
+      for (int i = 1; i <= count; ++i) require(s.send(i) == wait_outcome::done, "taken");
+    });
+    r.thread("receiver", [&s, count] {
+      for (int i = 1; i <= 2 * count; ++i) {
+        auto& self = *s.receives.emplace_back(std::make_unique<receiving>());
+        if (!s.channel.try_receive(self) && !s.channel.receive(self)) self.sleep();
+        require(self.item() == (i + 1) / 2, "each item twice, in order");
+        if (i % 2 == 0) continue;
+        require(s.channel.retract(self), "it is given back");
+        require(s.channel.size() != 0, "and counted");
+      }
+    });
+    r.thread("asker", [&s, capacity] {
+      require(s.channel.size() <= capacity + 1, "no more than there can be");
+    });
+  };
+}
+
 /// Two receives wait at a time; they are served in order.
 void two_pending_receives(run& r) {
   auto& s = r.make<channel_state>(1);
@@ -217,6 +241,9 @@ TEST(spsc_channel_model, close_loses_nothing_that_was_accepted) {
 }
 TEST(spsc_channel_model, cancelled_waits_lose_nothing) {
   expect_holds(cancel_and_retry(1, 2), {.searched = 60'000, .random = 4'000});
+}
+TEST(spsc_channel_model, item_that_was_given_back_is_received_next) {
+  expect_holds(give_back(1, 2), {.searched = 60'000, .random = 4'000});
 }
 TEST(spsc_channel_model, two_sends_that_wait_are_served_in_order) {
   expect_holds(two_pending_sends, {.searched = 60'000, .random = 4'000});

@@ -271,6 +271,29 @@ TEST_F(broadcasts, closed_watch_gives_what_was_not_seen_and_then_ends) {
   EXPECT_EQ(none.code(), tokengate::error::closed);
 }
 
+TEST_F(broadcasts, reader_that_polls_learns_of_the_end) {
+  auto reader = news_.subscribe();
+  EXPECT_FALSE(news_.closed() || reader.closed());
+  EXPECT_TRUE(news_.try_send("last"));
+  news_.close();
+  EXPECT_TRUE(news_.closed());
+  int got = 0;
+  for (bool ended = false; !ended;) {
+    bool const closed = reader.closed();
+    auto const item = reader.try_receive();
+    got += item ? 1 : 0;
+    ended = closed && !item;
+  }
+  EXPECT_EQ(got, 1);
+  watch<int> value(loop_.context, 1);
+  auto watcher = value.subscribe();
+  value.set(2);
+  EXPECT_FALSE(value.closed() || watcher.closed());
+  value.close();
+  EXPECT_TRUE(value.closed() && watcher.closed());
+  EXPECT_TRUE(watcher.has_changed()) << "what was not seen is still there";
+}
+
 TEST_F(broadcasts, first_of_two_readers_wins_and_the_other_loses_nothing) {
   broadcast<std::string> more(loop_.context, 4);
   auto one = news_.subscribe();

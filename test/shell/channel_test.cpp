@@ -416,22 +416,6 @@ TEST_P(channel_of, blocking_on_its_loop_is_refused) {
   run_until_done(waits);
 }
 
-TEST(channel_by_cost, counts_bytes) {
-  channel<std::string> it(
-      {.capacity = 100, .max_cost = 10, .cost = [](std::string const& s) { return s.size(); }});
-  EXPECT_TRUE(it.try_send("12345"));
-  EXPECT_TRUE(it.try_send("1234"));
-  EXPECT_FALSE(it.try_send("12"));
-  EXPECT_TRUE(it.try_send("1"));
-  EXPECT_EQ(it.size(), 3u);
-  std::vector<std::string> got;
-  it.receive_some(got);
-  EXPECT_TRUE(it.try_send(std::string(50, 'x'))) << "alone it may pass";
-  EXPECT_FALSE(
-      it.try_send(""
-                  "1"));
-}
-
 TEST(channel_of_awkward_items, need_no_default_constructor) {
   struct awkward {
     explicit awkward(int number) : number(number) {}

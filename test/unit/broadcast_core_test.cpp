@@ -138,14 +138,20 @@ TEST_F(broadcasting, close_refuses_sends_and_leaves_what_was_sent) {
 
 /// In plain words: everything that was ever sent, and per reader where it is.
 struct model {
+  struct taken {
+    std::size_t number = 0;
+    std::size_t skipped = 0;
+  };
   struct position {
     bool waited_for;
     std::size_t next;
     std::deque<receiver*> receives;
+    std::map<std::size_t, taken> returned{};  ///< by number
+    [[nodiscard]] std::size_t lag(std::size_t sent) const { return sent - next + returned.size(); }
   };
   [[nodiscard]] bool has_room() const {
     for (auto const& [who, at] : readers)
-      if (at.waited_for && sent.size() - at.next >= capacity) return false;
+      if (at.waited_for && at.lag(sent.size()) >= capacity) return false;
     return true;
   }
   /// What becomes possible by what has just happened.
@@ -160,16 +166,38 @@ struct model {
   void feed() {
     for (auto& [who, at] : readers) {
       if (at.receives.empty() || at.next == sent.size()) continue;
-      given[at.receives.front()] = sent[at.next++];
-      expected.push_back(at.receives.front());
-      at.receives.pop_front();
+      hand_over(who, at, {at.next++, 0});
     }
+  }
+  void hand_over(reader* who, position& at, taken what) {
+    given[at.receives.front()] = sent[what.number];
+    under_way[at.receives.front()] = {who, what};
+    expected.push_back(at.receives.front());
+    at.receives.pop_front();
+  }
+  /// What the reader gets now; there is something.
+  taken take(position& at) {
+    if (!at.returned.empty()) {
+      auto const first = at.returned.extract(at.returned.begin());
+      return first.mapped();
+    }
+    auto const behind = sent.size() - at.next;
+    auto const skipped = behind > capacity ? behind - capacity : 0;
+    at.next += skipped + 1;
+    return {at.next - 1, skipped};
+  }
+  void give_back(receiver* from) {
+    auto const [who, what] = under_way.extract(from).mapped();
+    auto& at = readers[who];
+    if (!at.receives.empty()) return hand_over(who, at, what);
+    at.returned[what.number] = what;
   }
   std::size_t capacity;
   std::vector<int> sent{};
   std::map<reader*, position> readers{};
   std::deque<sender*> senders{};
   std::map<waiter*, int> given{};
+  std::map<receiver*, std::pair<reader*, taken>> under_way{};  ///< decided, and not told
   order expected{};
 };
 
@@ -187,7 +215,7 @@ void random_sequence(unsigned seed) {
   for (int step = 0; step != 150; ++step) {
     plain.expected.clear();
     auto* who = readers.empty() ? nullptr : readers[pick(readers.size())].get();
-    switch (pick(8)) {
+    switch (pick(10)) {
       case 0:
         if (readers.size() < 4) {
           bool const waited_for = pick(2) == 0, oldest = pick(2) == 0;
@@ -205,6 +233,8 @@ void random_sequence(unsigned seed) {
           core.leave(*who, woken);
           std::erase_if(readers, [&](auto const& each) { return each.get() == who; });
           std::erase_if(of, [&](auto const& each) { return each.second == who; });
+          std::erase_if(plain.under_way,
+                        [&](auto const& each) { return each.second.first == who; });
         }
         break;
       case 2:
@@ -232,18 +262,34 @@ void random_sequence(unsigned seed) {
           ASSERT_EQ(core.cancel(*at->second, *at->first), waits) << "seed " << seed << " " << step;
         }
         break;
+      case 6:
+      case 7:
+        if (!plain.under_way.empty()) {
+          auto at = plain.under_way.begin();
+          std::advance(at, static_cast<std::ptrdiff_t>(pick(plain.under_way.size())));
+          if (pick(3) == 0) {  // its handler runs
+            plain.under_way.erase(at);
+            break;
+          }
+          auto& one = *at->first;
+          auto& its = *at->second.first;
+          plain.give_back(&one);
+          ASSERT_TRUE(core.retract(its, one, woken)) << "seed " << seed << " step " << step;
+          one.outcome = wait_outcome::cancelled;
+        }
+        break;
       default:
         if (who != nullptr) {
           auto& at = plain.readers[who];
           auto& one = receives.emplace_back();
-          bool const at_once = at.next != plain.sent.size();
+          bool const at_once = at.lag(plain.sent.size()) != 0;
           std::size_t skipped = 0;
           int item = 0;
           if (at_once) {
-            auto const behind = plain.sent.size() - at.next;
-            skipped = behind > plain.capacity ? behind - plain.capacity : 0;
-            at.next += skipped;
-            item = plain.sent[at.next++];
+            auto const got = plain.take(at);
+            skipped = got.skipped;
+            item = plain.sent[got.number];
+            plain.under_way[&one] = {who, got};
             plain.settle();
           } else {
             at.receives.push_back(&one);
@@ -264,6 +310,8 @@ void random_sequence(unsigned seed) {
     plain.given.clear();
     ASSERT_EQ(core.sent(), plain.sent.size()) << "seed " << seed << " step " << step;
     ASSERT_EQ(core.waiting_senders(), plain.senders.size());
+    for (auto const& [each, at] : plain.readers)
+      ASSERT_EQ(core.lag(*each), at.lag(plain.sent.size())) << "seed " << seed << " step " << step;
   }
   core.close(woken);
   for (auto& each : readers) core.leave(*each, woken);

@@ -39,7 +39,8 @@ struct model_subscriber {
   bool closed = false, ended = false, disconnected = false, scheduled = false;
   std::deque<int> queue{}, held{}, running{};
   std::deque<int> readers{};  ///< by their numbers
-  std::map<int, int> read{};  ///< reader to event, -1 for the end of the stream
+  std::map<int, int> read{};  ///< reader to event, -1 for the end of the stream; not told yet
+  std::map<int, std::size_t> fetched{};  ///< event to its turn among those that readers got
   std::size_t idle_waiters = 0;
   std::size_t offered = 0, handled = 0, failed = 0, dropped = 0, undelivered = 0;
 
@@ -139,7 +140,35 @@ class bus_model {
     }
   }
   int try_read(model_subscriber& from) {
-    return from.ended || from.queue.empty() ? -1 : read_now(from);
+    if (from.ended || from.queue.empty()) return -1;
+    int const event = read_now(from);
+    end_delivery(event, &model_event::handled);
+    return event;
+  }
+  /// The handler of a reader runs.
+  void tell(model_subscriber& of, int reader) {
+    if (int const event = of.read[reader]; event != -1) end_delivery(event, &model_event::handled);
+    of.read.erase(reader);
+  }
+  /// A reader that was not told gives its event back. False: it keeps it.
+  bool give_back(model_subscriber& to, int reader) {
+    int const event = to.read[reader];
+    if (event == -1 || to.ended) return false;
+    to.read.erase(reader);
+    --to.handled;
+    auto const fresh =
+        std::ranges::find_if(to.queue, [&](int queued) { return !to.fetched.contains(queued); });
+    if (!to.readers.empty()) {
+      hand_to_reader(to, event);
+    } else if (to.policy == full_policy::latest && fresh != to.queue.end()) {
+      drop(to, event);
+    } else {
+      auto const later = std::find_if(to.queue.begin(), fresh, [&](int queued) {
+        return to.fetched[queued] > to.fetched[event];
+      });
+      to.queue.insert(later, event);
+    }
+    return true;
   }
 
   void close(model_subscriber& one) {
@@ -180,7 +209,7 @@ class bus_model {
       to.disconnected = true;
       close(to);
     } else {
-      if (full) {
+      while (to.queue.size() >= to.capacity) {  // more often where some were given back
         int const oldest = to.queue.front();
         to.queue.pop_front();
         drop(to, oldest);
@@ -208,14 +237,14 @@ class bus_model {
   }
   void hand_to_reader(model_subscriber& to, int event) {
     ++to.handled;
+    to.fetched.try_emplace(event, to.fetched.size());
     to.read[to.readers.front()] = event;
     to.readers.pop_front();
-    end_delivery(event, &model_event::handled);
   }
   int read_now(model_subscriber& from) {
     int const event = pop(from);
     ++from.handled;
-    end_delivery(event, &model_event::handled);
+    from.fetched.try_emplace(event, from.fetched.size());
     return event;
   }
   int pop(model_subscriber& from) {

@@ -250,21 +250,39 @@ class event_bus_sequence {
   void read(party& one, model_subscriber& as, std::size_t dice) {
     aftermath after;
     std::unique_lock hold(one.who->mutex);
-    if (dice < 60) {
+    if (dice < 58) {
       event_ref const got(one.who->core.try_read(after));
       hold.unlock();
       TOKENGATE_HOLDS(id_of(got.get()) == model_.try_read(as));
-    } else if (dice < 78) {
+    } else if (dice < 70) {
       auto& reader = *one.readers.emplace_back(std::make_unique<test_waiter<stream_reader>>());
       if (one.who->core.read(reader, after)) reader.resumed = 1;
       hold.unlock();
       model_.read(as, static_cast<int>(one.readers.size()) - 1);
-    } else if (!one.readers.empty()) {
+    } else if (dice < 75 && !one.readers.empty()) {
       auto const at = pick(one.readers.size());
       bool const waited = one.who->core.cancel(*one.readers[at]);
       hold.unlock();
       TOKENGATE_HOLDS(waited == (std::erase(as.readers, static_cast<int>(at)) == 1));
+    } else if (dice >= 75 && !as.read.empty()) {
+      auto which = as.read.begin();
+      std::advance(which, static_cast<std::ptrdiff_t>(pick(as.read.size())));
+      int const at = which->first;
+      auto& reader = *one.readers[static_cast<std::size_t>(at)];
+      if (dice >= 81) {
+        hold.unlock();
+        return tell(reader, as, at);
+      }
+      bool const gave = one.who->core.retract(reader, after);
+      hold.unlock();
+      TOKENGATE_HOLDS(gave == model_.give_back(as, at));
     }
+  }
+  /// Its handler runs.
+  void tell(stream_reader& reader, model_subscriber& as, int at) {
+    event_ref const got = reader.take();
+    TOKENGATE_HOLDS(id_of(got.get()) == as.read[at]);
+    model_.tell(as, at);
   }
 
   void end(party& one, model_subscriber& as) {
@@ -272,6 +290,7 @@ class event_bus_sequence {
     model_.end(as);
   }
   void wait_idle(party& one, model_subscriber& as) {
+    if (as.concurrency == 0) return;  // a stream ends when its readers do
     auto& wait = *one.idle.emplace_back(std::make_unique<test_waiter<waiter>>());
     std::lock_guard hold(one.who->mutex);
     if (one.who->core.when_idle(wait)) wait.resumed = 1;
@@ -333,11 +352,14 @@ class event_bus_sequence {
     }
     model_.closed = true;
     compare();
+    for (std::size_t i = 0; i != parties_.size(); ++i)
+      while (!model_.subscribers[i].read.empty()) {
+        int const at = model_.subscribers[i].read.begin()->first;
+        tell(*parties_[i].readers[static_cast<std::size_t>(at)], model_.subscribers[i], at);
+      }
+    compare();
     for (auto& each : topics_) core_.drop_handle(space_, *each);
-    for (auto& each : parties_) {
-      each.real().runner = {};
-      for (auto& reader : each.readers) event_ref const gone(std::exchange(reader->event, nullptr));
-    }
+    for (auto& each : parties_) each.real().runner = {};
     publishers_.clear();
     TOKENGATE_HOLDS(test_event::live() == 0);
     TOKENGATE_HOLDS(space_.patterns.node_count() == 1);

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "tokengate/detail/returned_items.hpp"
 #include "tokengate/detail/waiter.hpp"
 
 /// @file
@@ -16,10 +17,11 @@
 /// - Items are numbered from 0 in the order they were sent; `head_` is the number of the next one.
 ///   The ring keeps the last `capacity`: number n lies at n mod capacity until n + capacity is
 ///   sent.
-/// - A reader's `next_` is the number it gets next, at most `head_`. One that is waited for is
-/// never
-///   more than the capacity behind; one that is not may be, and loses what was overwritten.
-/// - Receives wait in a reader only if it is at `head_`; it is in `hungry_` exactly then.
+/// - A reader's `next_` is the number it gets next from the ring, at most `head_`. One that is
+///   waited for is never more than the capacity behind; one that is not may be, and loses what was
+///   overwritten. What its receives gave back stays with the reader, comes first, and counts as
+///   lag: senders may find a reader that is waited for more than the capacity behind by that.
+/// - Receives wait in a reader only if nothing is ahead of it; it is in `hungry_` exactly then.
 /// - Senders wait only while a reader that is waited for is the whole capacity behind. They are
 ///   served in their order, and no try_send goes before them.
 /// - An item that is overwritten leaves by swap with the one that is sent, so that nothing of the
@@ -41,8 +43,13 @@ class broadcast_core {
    private:
     friend class broadcast_core;
     bool const waited_for_;
+    struct given_back {
+      Item item;
+      std::uint64_t skipped;
+    };
     bool open_ = false;
     std::uint64_t next_ = 0;
+    returned_items<given_back> returned_{};
     std::uint64_t skipped_ = 0;
     wait_list receives_{};
   };
@@ -114,23 +121,13 @@ class broadcast_core {
   /// False: there is nothing for it now. `skipped`: what was lost right before.
   [[nodiscard]] bool try_receive(reader& who, Item& item, std::uint64_t& skipped,
                                  woken_list& woken) noexcept {
-    if (!who.open_ || who.next_ == head_) return false;
-    bool const was_full = head_ - who.next_ >= ring_.size();
-    skipped = was_full ? head_ - who.next_ - ring_.size() : 0;
-    who.skipped_ += skipped;
-    who.next_ += skipped;
-    item = ring_[who.next_ % ring_.size()];
-    ++who.next_;
-    if (was_full && who.waited_for_) serve_senders(woken);
-    return true;
+    std::uint64_t number = 0;
+    return take_next(who, item, number, skipped, woken);
   }
   /// True: decided at once.
   [[nodiscard]] bool receive(reader& who, receive_waiter& one, woken_list& woken) noexcept {
     one.outcome = wait_outcome::done;
-    if (try_receive(who, one.item, one.skipped, woken)) {
-      one.number_ = who.next_ - 1;
-      return true;
-    }
+    if (take_next(who, one.item, one.number_, one.skipped, woken)) return true;
     if (closed_ || !who.open_) {
       one.outcome = wait_outcome::closed;
       return true;
@@ -146,20 +143,18 @@ class broadcast_core {
     one.given_up_ = true;
     return true;
   }
-  /// Takes the item back from a receive that has not been told of it: the next receive gets it.
-  /// False when the reader has got a later one, or the item's place was given to another.
+  /// Takes the item back from a receive that has not been told of it: the next receive of the
+  /// reader gets it, also when its place in the ring was given to another. False when there is
+  /// none, the reader has left, or there is no memory.
   [[nodiscard]] bool retract(reader& who, receive_waiter& one, woken_list& woken) noexcept {
     // Whoever gave it up is about to write its outcome.
-    if (one.given_up_ || one.outcome != wait_outcome::done) return false;
-    if (!who.open_ || one.number_ + 1 != who.next_) return false;
+    if (one.given_up_ || one.outcome != wait_outcome::done || !who.open_) return false;
     if (!who.receives_.empty()) {
       hand_over(who, std::move(one.item), one.number_, one.skipped, woken);
-    } else if (head_ - one.number_ <= ring_.size()) {
-      who.next_ -= 1 + one.skipped;  // what was lost before it is found lost again
-      who.skipped_ -= one.skipped;
-      if (who.waited_for_ && who.next_ < floor_) floor_ = who.next_;
     } else {
-      return false;
+      if (!who.returned_.put(one.number_, std::move(one.item), one.skipped)) return false;
+      who.skipped_ -= one.skipped;  // to be told again
+      if (who.waited_for_ && position(who) < floor_) floor_ = position(who);
     }
     one.item = Item();
     return true;
@@ -183,14 +178,39 @@ class broadcast_core {
   [[nodiscard]] std::size_t waiting_senders() const noexcept { return senders_.size(); }
   [[nodiscard]] std::uint64_t sent() const noexcept { return head_; }
   /// How many items are ahead of it, lost ones included.
-  [[nodiscard]] std::uint64_t lag(reader const& who) const noexcept { return head_ - who.next_; }
+  [[nodiscard]] std::uint64_t lag(reader const& who) const noexcept {
+    return head_ - position(who);
+  }
 
  private:
+  /// As if what it gave back lay in the ring.
+  [[nodiscard]] static std::uint64_t position(reader const& who) noexcept {
+    return who.next_ - who.returned_.size();
+  }
+  [[nodiscard]] bool take_next(reader& who, Item& item, std::uint64_t& number,
+                               std::uint64_t& skipped, woken_list& woken) noexcept {
+    if (!who.open_ || lag(who) == 0) return false;
+    bool const was_full = lag(who) >= ring_.size();
+    if (!who.returned_.empty()) [[unlikely]] {
+      number = who.returned_.front_number();
+      skipped = who.returned_.front().skipped;
+      item = std::move(who.returned_.front().item);
+      who.returned_.pop();
+    } else {
+      skipped = was_full ? head_ - who.next_ - ring_.size() : 0;
+      number = who.next_ + skipped;
+      item = ring_[number % ring_.size()];
+      who.next_ = number + 1;
+    }
+    who.skipped_ += skipped;
+    if (was_full && who.waited_for_) serve_senders(woken);
+    return true;
+  }
   [[nodiscard]] bool has_room() noexcept {
     if (head_ - floor_ < ring_.size()) return true;
     floor_ = head_;
     readers_.for_each([this](reader& each) {
-      if (each.waited_for_ && each.next_ < floor_) floor_ = each.next_;
+      if (each.waited_for_ && position(each) < floor_) floor_ = position(each);
     });
     return head_ - floor_ < ring_.size();
   }

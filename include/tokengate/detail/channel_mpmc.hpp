@@ -8,6 +8,7 @@
 
 #include "tokengate/detail/channel_waiter.hpp"
 #include "tokengate/detail/item_ring.hpp"
+#include "tokengate/detail/returned_items.hpp"
 
 namespace tokengate::detail {
 
@@ -16,7 +17,10 @@ inline constexpr std::size_t unlimited_cost = std::numeric_limits<std::size_t>::
 /// A bounded channel for any number of senders and receivers. A state machine: the caller locks.
 ///
 /// Invariants
-///  - Receivers wait only while the buffer is empty and the channel is open.
+///  - Items are numbered in the order in which they were sent. What a receiver gave back keeps its
+///    number and comes before the buffer: beside it there may be more than the capacity, and
+///    senders wait until there is less.
+///  - Receivers wait only while nothing is in the channel, and it is open.
 ///  - Senders wait only while the first of them does not fit, or the channel would have taken it.
 ///  - Nobody is overtaken: who comes while others wait for the same thing waits behind them.
 template <class T>
@@ -32,7 +36,7 @@ class mpmc_channel_core {
     from.outcome = closed_ ? wait_outcome::closed : wait_outcome::done;
     if (closed_) return true;
     if (waiter* next = receivers_.pop_front()) {
-      hand_over(*from.item, from.cost, *next, woken);
+      hand_over(*from.item, from.cost, ++taken_, *next, woken);
       return true;
     }
     if (!senders_.empty() || !fits(from)) return false;
@@ -48,10 +52,12 @@ class mpmc_channel_core {
 
   bool try_receive(receive_waiter<T>& to, woken_list& woken) noexcept {
     to.outcome = wait_outcome::done;
-    if (buffer_.empty()) {
+    if (size() == 0) {
       if (closed_) to.outcome = wait_outcome::closed;
       return closed_;
     }
+    if (!returned_.empty()) [[unlikely]]
+      take_returned(to, woken);
     while (to.wants_more() && !buffer_.empty()) {
       entry& next = buffer_.front();
       cost_ -= next.cost;
@@ -82,17 +88,14 @@ class mpmc_channel_core {
     return true;
   }
 
-  /// Takes the item back from a receiver that has not been told of it. False: it has none, or items
-  /// after it were taken since, and order would be lost.
+  /// Takes the item back from a receiver that has not been told of it: it goes to the first who
+  /// waits, or before all that was taken after it. False: there is none, or no memory.
   bool retract(receive_waiter<T>& to, woken_list& woken) noexcept {
-    if (to.linked() || !to.holds_item() || to.ticket != taken_) return false;
+    if (to.linked() || !to.holds_item()) return false;
     if (waiter* next = receivers_.pop_front()) {
-      --taken_;
-      hand_over(to.item(), to.cost, *next, woken);
+      hand_over(to.item(), to.cost, to.ticket, *next, woken);
     } else {
-      if (!buffer_.can_put_back()) return false;
-      --taken_;
-      buffer_.put_back(entry{std::move(to.item()), to.cost});
+      if (!returned_.put(to.ticket, std::move(to.item()), to.cost)) return false;
       cost_ += to.cost;
     }
     to.drop_item();
@@ -106,7 +109,7 @@ class mpmc_channel_core {
   void cancel_all(woken_list& woken) noexcept { give_up(wait_outcome::cancelled, woken); }
 
   [[nodiscard]] bool closed() const noexcept { return closed_; }
-  [[nodiscard]] std::size_t size() const noexcept { return buffer_.size(); }
+  [[nodiscard]] std::size_t size() const noexcept { return returned_.size() + buffer_.size(); }
   [[nodiscard]] std::size_t cost() const noexcept { return cost_; }
 
  private:
@@ -115,17 +118,28 @@ class mpmc_channel_core {
     std::size_t cost;
   };
 
-  void hand_over(T& item, std::size_t cost, waiter& who, woken_list& woken) noexcept {
+  void hand_over(T& item, std::size_t cost, std::uint64_t number, waiter& who,
+                 woken_list& woken) noexcept {
     auto& to = static_cast<receive_waiter<T>&>(who);
     to.take(std::move(item));
     to.cost = cost;
-    to.ticket = ++taken_;
+    to.ticket = number;
     to.outcome = wait_outcome::done;
     woken.push_back(to);
   }
+  void take_returned(receive_waiter<T>& to, woken_list& woken) noexcept {
+    for (; to.wants_more() && !returned_.empty(); returned_.pop()) {
+      entry& next = returned_.front();
+      cost_ -= next.cost;
+      to.cost = next.cost;
+      to.ticket = returned_.front_number();
+      to.take(std::move(next.item));
+    }
+    admit(woken);
+  }
   [[nodiscard]] bool fits(send_waiter<T> const& from) const noexcept {
-    if (buffer_.full()) return false;
-    return buffer_.empty() || from.cost <= max_cost_ - std::min(cost_, max_cost_);
+    if (size() >= buffer_.capacity()) return false;
+    return size() == 0 || from.cost <= max_cost_ - std::min(cost_, max_cost_);
   }
   void store(send_waiter<T>& from) noexcept {
     buffer_.push(entry{std::move(*from.item), from.cost});
@@ -154,8 +168,9 @@ class mpmc_channel_core {
   std::size_t cost_ = 0;
   wait_list senders_;
   wait_list receivers_;
-  std::uint64_t taken_ = 0;  ///< items
+  std::uint64_t taken_ = 0;  ///< items, each counted once
   bool closed_ = false;
+  returned_items<entry> returned_{};
 };
 
 }  // namespace tokengate::detail

@@ -4,14 +4,15 @@
 #include <cstddef>
 
 #include "tokengate/detail/channel_waiter.hpp"
+#include "tokengate/detail/returned_items.hpp"
 
 namespace tokengate::detail {
 
 /// A channel that keeps nothing: a send ends when a receiver has the item. For any number of both.
 /// A state machine: the caller locks.
 ///
-/// Invariants: of senders and receivers only one kind waits at a time; nobody is overtaken. An item
-/// that a receiver gave back is the next one to be received; receivers do not wait beside it.
+/// Invariants: of senders and receivers only one kind waits at a time; nobody is overtaken. Items
+/// that receivers gave back are the next ones to be received; receivers do not wait beside them.
 template <class T>
 class rendezvous_channel_core {
  public:
@@ -20,7 +21,7 @@ class rendezvous_channel_core {
     if (closed_) return true;
     waiter* const next = receivers_.pop_front();
     if (next == nullptr) return false;
-    hand_over(*from.item, *next, woken);
+    hand_over(*from.item, ++taken_, *next, woken);
     return true;
   }
   bool send(send_waiter<T>& from, woken_list& woken) noexcept {
@@ -32,15 +33,13 @@ class rendezvous_channel_core {
   /// A batch takes from all senders that wait.
   bool try_receive(receive_waiter<T>& to, woken_list& woken) noexcept {
     to.outcome = wait_outcome::done;
-    if (returned_) {
-      to.ticket = ++taken_;
-      to.take(std::move(*returned_));
-      returned_.reset();
-      return true;
-    }
-    if (senders_.empty()) {
+    if (returned_.empty() && senders_.empty()) {
       if (closed_) to.outcome = wait_outcome::closed;
       return closed_;
+    }
+    for (; to.wants_more() && !returned_.empty(); returned_.pop()) {
+      to.ticket = returned_.front_number();
+      to.take(std::move(returned_.front()));
     }
     while (to.wants_more()) {
       waiter* const next = senders_.pop_front();
@@ -62,12 +61,11 @@ class rendezvous_channel_core {
 
   /// Takes the item back from a receiver that has not been told of it; see mpmc_channel_core.
   bool retract(receive_waiter<T>& to, woken_list& woken) noexcept {
-    if (to.linked() || !to.holds_item() || to.ticket != taken_ || returned_) return false;
-    --taken_;
+    if (to.linked() || !to.holds_item()) return false;
     if (waiter* next = receivers_.pop_front())
-      hand_over(to.item(), *next, woken);
-    else
-      returned_.emplace(std::move(to.item()));
+      hand_over(to.item(), to.ticket, *next, woken);
+    else if (!returned_.put(to.ticket, std::move(to.item())))
+      return false;
     to.drop_item();
     return true;
   }
@@ -79,13 +77,14 @@ class rendezvous_channel_core {
   void cancel_all(woken_list& woken) noexcept { give_up(wait_outcome::cancelled, woken); }
 
   [[nodiscard]] bool closed() const noexcept { return closed_; }
-  [[nodiscard]] std::size_t size() const noexcept { return returned_ ? 1 : 0; }
+  [[nodiscard]] std::size_t size() const noexcept { return returned_.size(); }
+  [[nodiscard]] std::size_t cost() const noexcept { return returned_.size(); }
 
  private:
-  void hand_over(T& item, waiter& who, woken_list& woken) noexcept {
+  void hand_over(T& item, std::uint64_t number, waiter& who, woken_list& woken) noexcept {
     auto& to = static_cast<receive_waiter<T>&>(who);
     to.take(std::move(item));
-    to.ticket = ++taken_;
+    to.ticket = number;
     settle(to, wait_outcome::done, woken);
   }
   static bool cancel(waiter& who, wait_list& list) noexcept {
@@ -104,9 +103,9 @@ class rendezvous_channel_core {
 
   wait_list senders_;
   wait_list receivers_;
-  std::optional<T> returned_;
-  std::uint64_t taken_ = 0;  ///< items
+  std::uint64_t taken_ = 0;  ///< items, each counted once
   bool closed_ = false;
+  returned_items<T> returned_{};
 };
 
 }  // namespace tokengate::detail

@@ -7,6 +7,7 @@
 
 #include "tokengate/detail/channel_waiter.hpp"
 #include "tokengate/detail/item_ring.hpp"
+#include "tokengate/detail/returned_items.hpp"
 #include "tokengate/detail/short_mutex.hpp"
 #include "tokengate/detail/spsc_ring.hpp"
 
@@ -67,9 +68,9 @@ class spsc_channel_core {
     woken_list woken;
     {
       std::lock_guard hold(mutex_);
-      if (to.linked() || !to.holds_item() || to.ticket != taken_ || returned_) return false;
-      taken_ = taken_ - 1;
-      returned_.emplace(std::move(to.item()));
+      if (to.linked() || !to.holds_item()) return false;
+      if (!returned_.put(to.ticket, std::move(to.item()))) return false;
+      count_returned();
       to.drop_item();
       settle(woken);
     }
@@ -96,7 +97,10 @@ class spsc_channel_core {
   }
 
   [[nodiscard]] bool closed() const noexcept { return ring_.closed(); }
-  [[nodiscard]] std::size_t size() const noexcept { return ring_.size(); }
+  /// What was given back lies beside the ring, and is counted.
+  [[nodiscard]] std::size_t size() const noexcept {
+    return ring_.size() + returned_count_.load(std::memory_order_relaxed);
+  }
 
  private:
   using ring = spsc_ring<Slots, Sync>;
@@ -108,18 +112,36 @@ class spsc_channel_core {
     return result;
   }
   typename ring::pop_result pop(receive_waiter<T>& to) noexcept {
-    typename ring::pop_result got;
-    if (returned_) [[unlikely]] {
-      to.take(std::move(*returned_));
-      returned_.reset();
-      got.taken = 1;
-    } else {
-      got = ring_.pop(to.wants(), [&](T& item) { to.take(std::move(item)); });
-    }
-    taken_ = taken_ + got.taken;
-    to.ticket = taken_;
+    if (!returned_.empty()) [[unlikely]]
+      return pop_returned(to);
+    auto const got = pop_ring(to);
     to.outcome = got.closed ? wait_outcome::closed : wait_outcome::done;
     return got;
+  }
+  typename ring::pop_result pop_ring(receive_waiter<T>& to) noexcept {
+    auto const got = ring_.pop(to.wants(), [&](T& item) { to.take(std::move(item)); });
+    taken_ = taken_ + got.taken;
+    to.ticket = taken_;
+    return got;
+  }
+  /// A batch goes on with what is in the ring.
+  typename ring::pop_result pop_returned(receive_waiter<T>& to) noexcept {
+    std::size_t given = 0;
+    for (; to.wants_more() && !returned_.empty(); returned_.pop(), ++given) {
+      to.ticket = returned_.front_number();
+      to.take(std::move(returned_.front()));
+    }
+    count_returned();
+    typename ring::pop_result got;
+    if (to.wants_more()) got = pop_ring(to);
+    got.taken += given;
+    got.closed = false;
+    to.outcome = wait_outcome::done;
+    return got;
+  }
+  /// relaxed: a number for those who ask, it publishes nothing.
+  void count_returned() noexcept {
+    returned_count_.store(returned_.size(), std::memory_order_relaxed);
   }
 
   bool wait(waiter& who, wait_list& list) noexcept {
@@ -181,13 +203,14 @@ class spsc_channel_core {
   ring ring_;
   alignas(cache_line)
       typename Sync::template var<std::uint64_t> taken_{0};  ///< items; as the consumer side
-  std::optional<T> returned_;  ///< comes before what is in the ring; likewise
+  returned_items<T> returned_{};  ///< comes before what is in the ring; likewise
   alignas(cache_line) typename Sync::template atomic<std::size_t> senders_waiting_{0};
   typename Sync::template atomic<std::size_t> receivers_waiting_{0};
   Mutex mutex_;
   wait_list senders_;
   wait_list receivers_;
   bool sender_announced_ = false;
+  typename Sync::template atomic<std::size_t> returned_count_{0};  ///< for size()
 };
 
 }  // namespace tokengate::detail

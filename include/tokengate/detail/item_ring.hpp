@@ -40,29 +40,22 @@ class item_slots {
 template <class T>
 class item_ring {
  public:
-  explicit item_ring(std::size_t capacity) : slots_(capacity + 1), capacity_(capacity) {}
+  explicit item_ring(std::size_t capacity) : slots_(capacity), capacity_(capacity) {}
   item_ring(item_ring&&) = delete;
   ~item_ring() {
     while (!empty()) pop();
   }
 
   [[nodiscard]] bool empty() const noexcept { return first_ == last_; }
-  [[nodiscard]] bool full() const noexcept { return size() >= capacity_; }
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
   [[nodiscard]] std::size_t size() const noexcept { return last_ - first_; }
   [[nodiscard]] T& front() noexcept { return slots_.at(first_); }
 
   void push(T&& item) noexcept {
-    assert(!full());
+    assert(size() < capacity_);
     slots_.put(last_++, std::move(item));
   }
   void pop() noexcept { slots_.drop(first_++); }
-
-  /// Puts an item back before the others. There is room for one beyond the capacity.
-  [[nodiscard]] bool can_put_back() const noexcept { return size() <= capacity_; }
-  void put_back(T&& item) noexcept {
-    assert(can_put_back());
-    slots_.put(--first_, std::move(item));
-  }
 
  private:
   item_slots<T> slots_;

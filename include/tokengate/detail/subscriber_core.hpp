@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <exception>
 #include <limits>
+#include <utility>
 
 #include "tokengate/detail/event_base.hpp"
 #include "tokengate/detail/event_ring.hpp"
+#include "tokengate/detail/returned_items.hpp"
 #include "tokengate/event_bus_options.hpp"
 
 namespace tokengate::detail {
@@ -15,7 +17,17 @@ namespace tokengate::detail {
 /// A reader of a stream that waits for an event.
 struct stream_reader : waiter {
   using waiter::waiter;
+  /// The event leaves for its handler. Only now its publisher hears that it was handled: until then
+  /// the reader may give it back.
+  [[nodiscard]] event_ref take() noexcept {
+    event_ref taken(std::exchange(event, nullptr));
+    if (taken && taken->ledger.tracks_ends())
+      if (waiter* const publisher = taken->ledger.ended(delivery_end::handled, nullptr))
+        publisher->resume();
+    return taken;
+  }
   event_base* event = nullptr;  ///< with its reference, when the outcome is `done`
+  std::uint64_t ticket = 0;     ///< which one of those that readers took
 };
 
 /// What a subscription counts. offered = handled + failed + dropped + undelivered + those that are
@@ -41,8 +53,9 @@ struct subscriber_counts {
 /// Invariants
 ///  - FIFO: queue, then the publishers that are held back, oldest first. An offer never overtakes a
 ///    publisher that is held back.
-///  - size + reserved <= capacity. Somebody is held back only with full_policy::wait and a full
-///    queue; a reader waits only while the queue is empty.
+///  - size + reserved <= capacity, but for what readers gave back: that is first in the queue, and
+///    while there is more than the capacity nothing is taken in. Somebody is held back only with
+///    full_policy::wait and a full queue; a reader waits only while the queue is empty.
 ///  - `scheduled`: exactly one runner (a turn of a loop, a token, an issuing thread) is on its way
 ///  or
 ///    at work, and it is the only one to call take(). While events are queued, the subscription is
@@ -109,12 +122,16 @@ class subscriber_core {
   [[nodiscard]] bool read(stream_reader& reader, aftermath& after) noexcept;
   [[nodiscard]] event_base* try_read(aftermath& after) noexcept;
   [[nodiscard]] bool cancel(stream_reader& reader) noexcept;
+  /// Takes the event back from a reader that has not been told of it: a reader that waits gets it,
+  /// else it is the first in the queue. (With full_policy::latest it goes if there is a newer one.)
+  /// False: there is none, nothing is delivered any more, or there is no memory.
+  [[nodiscard]] bool retract(stream_reader& reader, aftermath& after) noexcept;
 
   /// Takes nothing more; what is queued is handled. Publishers that are held back are let go.
   void close(aftermath& after) noexcept;
   /// Nothing is started any more; what is queued is given up.
   void end(aftermath& after) noexcept;
-  /// Waits until it is over(). True: it is.
+  /// Waits until it is over(). True: it is. Not for streams: a reader may give its event back.
   [[nodiscard]] bool when_idle(waiter& by) noexcept;
   [[nodiscard]] bool cancel(waiter& by) noexcept;
 
@@ -122,9 +139,9 @@ class subscriber_core {
   [[nodiscard]] bool ended() const noexcept { return state_ == state::ended; }
   [[nodiscard]] bool disconnected() const noexcept { return disconnected_; }
   /// It takes nothing more, nothing is queued, and no handler runs.
-  [[nodiscard]] bool over() const noexcept { return closed() && queue_.empty() && running_ == 0; }
+  [[nodiscard]] bool over() const noexcept { return closed() && queued() == 0 && running_ == 0; }
   [[nodiscard]] bool scheduled() const noexcept { return scheduled_; }
-  [[nodiscard]] std::size_t queued() const noexcept { return queue_.size(); }
+  [[nodiscard]] std::size_t queued() const noexcept { return returned_.size() + queue_.size(); }
   [[nodiscard]] std::size_t held() const noexcept { return held_.size(); }
   [[nodiscard]] std::size_t reading() const noexcept { return readers_.size(); }
   [[nodiscard]] std::uint32_t running() const noexcept { return running_; }
@@ -134,13 +151,14 @@ class subscriber_core {
   [[nodiscard]] subscriber_counts const& counts() const noexcept { return counts_; }
   /// The oldest event that waits; null when none does.
   [[nodiscard]] event_base const* oldest() const noexcept {
+    if (!returned_.empty()) return returned_.front();
     return queue_.empty() ? nullptr : &queue_.front();
   }
 
  private:
   enum class state : std::uint8_t { open, closing, ended };
 
-  [[nodiscard]] bool has_room() const noexcept { return queue_.size() + reserved_ < capacity_; }
+  [[nodiscard]] bool has_room() const noexcept { return queued() + reserved_ < capacity_; }
   [[nodiscard]] bool schedule() noexcept;
   void push(event_base& event, aftermath& after) noexcept;
   void wake_idle(aftermath& after) noexcept {
@@ -149,8 +167,18 @@ class subscriber_core {
   void admit_held(aftermath& after) noexcept;
   void let_go(held_delivery& publisher, aftermath& after) noexcept;
   event_base& pop(aftermath& after) noexcept;
+  event_base& pop_oldest() noexcept {
+    if (returned_.empty()) return queue_.pop();
+    event_base& event = *returned_.front();
+    returned_.pop();
+    return event;
+  }
+  void give(waiter& to, event_base& event, std::uint64_t ticket, aftermath& after) noexcept;
+  [[nodiscard]] event_base* fetch(std::uint64_t& ticket, aftermath& after) noexcept;
 
   event_ring queue_;
+  returned_items<event_base*> returned_{};  ///< of a stream; before the queue
+  std::uint64_t fetched_ = 0;               ///< by readers
   std::size_t const capacity_;
   std::size_t reserved_ = 0;
   intrusive_list<held_delivery> held_;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <utility>
 
 #include "tokengate/channel_options.hpp"
@@ -41,6 +42,7 @@ class channel_state {
   virtual void cancel_all() noexcept = 0;
   [[nodiscard]] virtual bool closed() const noexcept = 0;
   [[nodiscard]] virtual std::size_t size() const noexcept = 0;
+  [[nodiscard]] virtual std::size_t cost() const noexcept = 0;
 
   kept_executor const executor;
   std::size_t const capacity;
@@ -97,6 +99,10 @@ class locked_channel final : public channel_state<T> {
     std::lock_guard hold(mutex_);
     return core_.size();
   }
+  std::size_t cost() const noexcept override {
+    std::lock_guard hold(mutex_);
+    return core_.cost();
+  }
 
  private:
   void weigh(send_waiter<T>& from) const noexcept {
@@ -134,6 +140,7 @@ class spsc_channel final : public channel_state<T> {
   void cancel_all() noexcept override { core_.cancel_all(); }
   bool closed() const noexcept override { return core_.closed(); }
   std::size_t size() const noexcept override { return core_.size(); }
+  std::size_t cost() const noexcept override { return core_.size(); }
 
  private:
   spsc_channel_core<T> core_;
@@ -142,6 +149,10 @@ class spsc_channel final : public channel_state<T> {
 template <class T>
 [[nodiscard]] std::shared_ptr<channel_state<T>> make_channel_state(
     asio::any_io_executor executor, channel_options<T> const& options) {
+  bool const by_cost = options.cost != nullptr || options.max_cost != unlimited_cost;
+  if (by_cost && (options.capacity == 0 || options.flavour == channel_flavour::one_to_one))
+    throw std::invalid_argument(
+        "tokengate: a channel with max_cost or cost is any_to_any and has a capacity");
   if (options.capacity == 0)
     return std::make_shared<locked_channel<T, rendezvous_channel_core<T>>>(std::move(executor),
                                                                            options);

@@ -29,8 +29,10 @@ class receive_end {
   ///                  it; error::cancelled; error::timed_out
   /// @par Executor    the handler's associated executor, else the channel's; never inside this call
   /// @par Cancellation  terminal, partial, total: nothing was taken. If an item was on its way to
-  ///                  the handler, it goes back to its place, unless another receiver has taken a
-  ///                  later one or its place is taken: then the receive completes with it
+  ///                  the handler, it goes to a receiver that waits, or back before all that came
+  ///                  after it; other receivers may have got later ones meanwhile. It needs memory
+  ///                  only beside another one that was given back: without it, the receive
+  ///                  completes with its item
   /// @par Lifetime    none. An item whose handler is destroyed with its io_context goes with it
   /// @par Cost        one block, recycled; O(1)
   [[nodiscard]] auto async_receive() {
@@ -47,7 +49,8 @@ class receive_end {
   /// @par Completion signature  void(std::exception_ptr, std::size_t)
   /// @par Completes with  the number of items; the errors of async_receive()
   /// @par Executor    as async_receive()
-  /// @par Cancellation  all types: nothing was taken; items that are on their way come all the same
+  /// @par Cancellation  all types: nothing was taken; items that are on their way are in `into`
+  ///                  already and stay there, also if nobody looks at the completion
   /// @par Lifetime    `into`, until the operation completes; nobody else touches it until then
   /// @par Cost        one block, recycled; `into` is made large enough at once, which may throw
   [[nodiscard]] auto async_receive_some(std::vector<T>& into, std::size_t max = all) {
