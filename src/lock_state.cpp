@@ -11,9 +11,10 @@
 namespace tokengate::detail {
 namespace {
 
-// Never destroyed: a guard may be a static object.
-std::mutex& graph_mutex() {
-  static std::mutex& only = *new std::mutex;
+// Never destroyed: a guard may be a static object. Not on the heap: nothing here may fail.
+std::mutex& graph_mutex() noexcept {
+  alignas(std::mutex) static unsigned char place[sizeof(std::mutex)];
+  static std::mutex& only = *::new (static_cast<void*>(place)) std::mutex;
   return only;
 }
 

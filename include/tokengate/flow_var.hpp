@@ -23,8 +23,10 @@ class flow_group;
 /// @par Thread safety  one thread at a time, except request_stop() and ready(), which any thread
 /// may call
 /// @par Completion signature  as lazy_token
-/// @par Completes with  the token's outcome; error::broken_promise when its io_context went away
-/// first
+/// @par Completes with  the token's outcome, once; error::broken_promise when its io_context went
+/// away first. Whoever comes when it was taken already gets std::future_error
+/// (future_already_retrieved); whoever comes while another wait for it is under way
+/// error::would_deadlock, or, when both ends at the same moment, one of the two does not get it
 /// @par Executor    the handler's associated executor, else that of the token's gate or of the
 /// promise; never inline
 /// @par Cancellation  all types: the wait is given up with error::cancelled, the result stays and
@@ -32,8 +34,7 @@ class flow_group;
 ///                  waited for again. The token itself is stopped with request_stop(); a promise
 ///                  sees that in its stop token
 /// @par Lifetime    none: dropping it lets the token run on; an exception that nobody took is
-/// logged and
-///                  counted in gate_snapshot::lost_errors
+/// logged, and that of a token counted in gate_snapshot::lost_errors
 /// @par Cost        two allocations when spawned (state, stop state); one recycled block per wait
 /// @par Example     example/03_plain_thread.cpp
 template <class R>
@@ -48,24 +49,31 @@ class [[nodiscard]] flow_var : public detail::awaitable_operation {
   flow_var(flow_var&&) noexcept = default;
   flow_var& operator=(flow_var&&) noexcept = default;
 
-  /// False when default-constructed, moved from, or its result was taken by get().
+  /// False when default-constructed, moved from, or its result was taken: by get(), or by a wait
+  /// whose handler was called with it. A wait that was cancelled or timed out takes nothing.
   [[nodiscard]] bool valid() const noexcept { return state_ != nullptr && !state_->taken(); }
-  [[nodiscard]] bool ready() const noexcept { return state_->is_ready(); }
+  [[nodiscard]] bool ready() const noexcept { return state_ != nullptr && state_->is_ready(); }
 
   /// Any thread: withdraws the token, or asks its function to stop.
-  void request_stop() const noexcept { state_->stop().request_stop(); }
+  void request_stop() const noexcept {
+    if (state_) state_->stop().request_stop();
+  }
 
   /// Waits for the result as an asynchronous operation.
+  /// @par Errors  std::future_error (no_state) at once, as by within() and get(), when it was
+  ///              default-constructed or moved from
   template <asio::completion_token_for<completion_signature> CompletionToken>
   auto operator()(CompletionToken&& token) {
+    auto& state = checked();
     return detail::async_wait<completion_signature, detail::flow_waiter<R>>(
-        state_, state_->executor(), std::forward<CompletionToken>(token), state_.get());
+        state_, state.executor(), std::forward<CompletionToken>(token), &state);
   }
   /// The same as a lazy operation that ends with error::timed_out when the time is over; the result
   /// stays: `co_await answer.within(20ms)`.
   [[nodiscard]] auto within(std::chrono::nanoseconds span) {
+    auto& state = checked();
     return detail::lazy_wait<completion_signature, detail::flow_waiter<R>, detail::flow_state<R>,
-                             detail::flow_state<R>*>(state_, state_->executor(), state_.get())
+                             detail::flow_state<R>*>(state_, state.executor(), &state)
         .within(span);
   }
 
@@ -73,17 +81,22 @@ class [[nodiscard]] flow_var : public detail::awaitable_operation {
   /// @par Errors  the function's exception; error::would_deadlock on a worker or on a thread that
   /// runs
   ///              the loop of a gate, unless ready(); error::timed_out, and the variable stays
-  ///              valid
+  ///              valid; std::future_error when the result was taken already
   R get() { return get(detail::wait_forever); }
   R get(std::chrono::nanoseconds timeout) {
-    if (!state_->block(timeout)) throw boost::system::system_error(error::timed_out);
-    state_->mark_taken();
-    return state_->take();
+    auto& state = checked();
+    if (!state.block(timeout)) throw boost::system::system_error(error::timed_out);
+    return state.take();
   }
 
  private:
   template <class>
   friend class detail::flow_group;
+
+  detail::flow_state<R>& checked() const {
+    if (!state_) std::rethrow_exception(detail::no_result(std::future_errc::no_state));
+    return *state_;
+  }
 
   std::shared_ptr<detail::flow_state<R>> state_;
 };

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tokengate/impl/cancel_relay.hpp"
+#include "tokengate/impl/lazy_wait.hpp"
 #include "tokengate/impl/scope_child.hpp"
 #include "tokengate/scope_options.hpp"
 
@@ -19,29 +20,38 @@ namespace tokengate {
 namespace detail {
 
 /// A join that has not begun. Await it, or give it a completion token.
-template <class Signature, class Waiter, class State>
+///
+/// `within` and `until` limit the wait, and not the scope: it ends with error::timed_out, the
+/// children go on, and their outcomes stay for the next join.
+template <class Signature, class Waiter, class State, class Limited = Waiter>
 class [[nodiscard("a join does nothing until it is awaited or given a completion token")]] lazy_join
     : public awaitable_operation {
  public:
   using completion_signature = Signature;
-  explicit lazy_join(std::shared_ptr<State> state) noexcept : state_(std::move(state)) {}
+  explicit lazy_join(std::shared_ptr<State> state,
+                     wait_clock::time_point limit = no_wait_limit) noexcept
+      : state_(std::move(state)), limit_(limit) {}
+
+  /// Counted from this call.
+  auto within(std::chrono::nanoseconds span)&& noexcept {
+    return std::move(*this).until(limit_after(span));
+  }
+  auto until(wait_clock::time_point limit)&& noexcept {
+    using signature = typename Limited::limited_signature;
+    return lazy_join<signature, Limited, State>(std::move(state_), limit);
+  }
 
   template <asio::completion_token_for<Signature> CompletionToken>
   auto operator()(CompletionToken&& token)&& {
     auto const& executor = state_->executor();
-    return async_wait_relayed<Signature, Waiter>(std::move(state_), executor,
+    return async_wait_relayed<Signature, Waiter>(std::move(state_), executor, limit_,
                                                  std::forward<CompletionToken>(token));
   }
 
  private:
   std::shared_ptr<State> state_;
+  wait_clock::time_point limit_;
 };
-
-template <class T>
-using values_of = std::vector<std::conditional_t<std::is_void_v<T>, std::monostate, T>>;
-template <class T>
-using join_signature = std::conditional_t<std::is_void_v<T>, void(std::exception_ptr),
-                                          void(std::exception_ptr, values_of<T>)>;
 
 /// Stands for: the destructor need not look, as the scope is joined in every path that runs.
 struct joined_by_with_scope_t {};
@@ -128,7 +138,10 @@ class task_scope {
   ///                     error::deadline_passed if the scope was cancelled first and a child gave
   ///                     no value
   /// @par Executor       the handler's associated executor, else that of the scope; never inline
-  /// @par Cancellation   all types: cancels the scope, and still waits for its children
+  /// @par Cancellation   all types: cancels the scope, and still waits for its children. (So a race
+  ///                     by `||` that it loses cancels the scope.) To stop waiting and let them go
+  ///                     on: `co_await scope.async_join().within(1s)`, which then ends with
+  ///                     error::timed_out; the outcomes stay for the next join
   /// @par Lifetime       the operation keeps what it needs; the scope itself may go
   /// @par Cost           a block; for values an allocation
   [[nodiscard]] auto async_join() {
@@ -141,10 +154,11 @@ class task_scope {
 
   /// As async_join(), but gives how each child ended; for void, how those ended that failed (the
   /// first thousand of them). Does not fail; where memory runs out for the list, it is empty.
-  /// @par Completion signature  void(std::vector<scope_result<T>>)
+  /// @par Completion signature  void(std::vector<scope_result<T>>); with a limit, by within() or
+  ///                     until(): void(std::exception_ptr, std::vector<scope_result<T>>)
   [[nodiscard]] auto async_collect() {
-    return detail::lazy_join<void(std::vector<scope_result<T>>), detail::collect_waiter<T>, state>(
-        state_);
+    return detail::lazy_join<void(std::vector<scope_result<T>>), detail::collect_waiter<T>, state,
+                             detail::limited_collect_waiter<T>>(state_);
   }
   template <class CompletionToken>
   auto async_collect(CompletionToken&& token) {

@@ -32,7 +32,12 @@ concept flow_range = std::ranges::input_range<Range> &&
 template <class Range>
 [[nodiscard]] auto take_all(Range&& range) {
   std::vector<flow_var<flow_value_t<Range>>> taken;
-  for (auto& each : range) taken.push_back(std::move(each));
+  for (auto& each : range) {
+    // A flow variable without a state would never be ready; one that was taken is.
+    if (!each.valid() && !each.ready())
+      std::rethrow_exception(no_result(std::future_errc::no_state));
+    taken.push_back(std::move(each));
+  }
   return taken;
 }
 
@@ -41,6 +46,7 @@ template <class Range>
 /// Ready as soon as all of a range of flow variables are, whether with values or exceptions; gives
 /// them back in their order, each ready to be taken with get(). Nothing is lost: an error of one
 /// does not hide the results of the others. An empty range is ready at once.
+/// @par Errors      std::future_error (no_state) for one that was default-constructed or moved from
 /// @par Thread safety  the variables are moved from; nobody else may use them meanwhile
 /// @par Executor    handlers without an executor of their own run on `executor`
 /// @par Cancellation  as flow_var: giving up the wait leaves everything as it is
@@ -63,7 +69,7 @@ template <detail::flow_range Range>
 
 /// Ready as soon as one of a range of flow variables is; gives all of them back, so that those that
 /// are still to come can be waited for again.
-/// @par Errors  std::invalid_argument for an empty range
+/// @par Errors  as when_all(); std::invalid_argument for an empty range
 template <detail::flow_range Range>
 [[nodiscard]] auto when_any(Range&& variables,
                             asio::any_io_executor executor = asio::system_executor()) {

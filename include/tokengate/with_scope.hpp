@@ -3,6 +3,8 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <concepts>
@@ -46,12 +48,31 @@ struct scope_value<void, void> {
   using type = void;
 };
 
+/// In the cancellation slot of the coroutine that awaits with_scope().
+struct cancel_scope_and_body {
+  std::weak_ptr<scope_state> scope;
+  std::weak_ptr<body_task> body;
+  void operator()(asio::cancellation_type type) const noexcept {
+    auto const state = scope.lock();
+    auto const running = body.lock();  // this here may go while they are told
+    if (!state || !running || type == asio::cancellation_type::none) return;
+    state->cancel(error::cancelled);
+    running->interrupt(type);
+  }
+};
+
 }  // namespace detail
 
 /// Runs a coroutine that may spawn children into a scope of its own, and ends when the coroutine
-/// and all children have ended: no child is left in any path. Neither an exception of the body, nor
-/// a cancellation of the caller, nor the deadline ends it earlier; each of them cancels the
-/// children first.
+/// and all children have ended: no child is left in any path.
+///
+/// The body belongs to its children: the first child that fails (unless the option says collect)
+/// cancels the others **and the body**, and so does the deadline, which counts from the call, with
+/// or without children; a cancellation of the caller reaches both. As everywhere in Asio a
+/// cancelled body ends where it awaits the next time; one that catches that, and wants to await
+/// something afterwards, has to reset its cancellation state. An exception of the body cancels the
+/// children. In every case with_scope() then waits until all of them have ended.
+/// (`scope.request_cancel()` cancels the children alone: a body that has what it wanted goes on.)
 ///
 /// `body(scope, args...)` gives an awaitable<R>. Body and arguments are kept until the end, so
 /// children may refer to them (take them by reference), and to the frame of the caller; not to
@@ -61,13 +82,16 @@ struct scope_value<void, void> {
 ///         {.max_concurrency = 8}, fetch_all, urls);
 ///
 /// @par Gives        R; where that is void, the values of the children, as async_join()
-/// @par Errors       what the body threw; else the first error of a child, or what cancelled it. If
-///                   there is no memory to wait for children with, std::terminate()
-/// @par Executor     that of the coroutine that awaits it; see task_scope for the children
+/// @par Errors       what the body threw; but where that is only that it was cancelled, by a child
+///                   or by the deadline, the error of that child, or error::deadline_passed. Else
+///                   the first error of a child, or what cancelled it. If there is no memory to
+///                   wait for children with, std::terminate()
+/// @par Executor     that of the coroutine that awaits it; the body as a child, see task_scope: on
+///                   an executor of several threads it has a strand of its own
 /// @par Cancellation what the coroutine that awaits it allows (terminal, unless it says otherwise)
 /// @par Lifetime     when the io_context is destroyed, body and children are, in the order of the
 ///                   context's; nothing of them runs then
-/// @par Cost         a coroutine frame, and that of the body
+/// @par Cost         a co_spawn for the body
 /// @par Example      example/10_pipeline.cpp
 template <class T = void, class Body, class... Args>
 requires detail::scope_body<Body, T, Args...>
@@ -75,27 +99,33 @@ requires detail::scope_body<Body, T, Args...>
     with_scope(scope_options options, Body body, Args... args) {
   using result = detail::body_result<T, Body, Args...>;
   auto const executor = co_await asio::this_coro::executor;
+  auto const cancellation = co_await asio::this_coro::cancellation_state;
+  bool const throws = co_await asio::this_coro::throw_if_cancelled();
   auto const state = std::make_shared<detail::scope_state_of<T>>(executor, options);
+  auto const runner = state->attach_body();
+  auto slot = cancellation.slot();
   std::exception_ptr failed;
-  [[maybe_unused]] std::optional<std::conditional_t<std::is_void_v<result>, std::monostate, result>>
-      value;
+  std::optional<std::conditional_t<std::is_void_v<result>, std::monostate, result>> value;
   task_scope<T> scope(detail::joined_by_with_scope, state);
   try {
-    auto running = body(scope, args...);
-    if constexpr (std::is_void_v<result>) {
-      co_await std::move(running);
-    } else {
-      result given = co_await std::move(running);
-      value.emplace(std::move(given));
-    }
+    state->watch_deadline();
+    if (slot.is_connected())
+      slot.template emplace<detail::cancel_scope_and_body>(
+          detail::cancel_scope_and_body{state, runner});
+    if (auto const asked = cancellation.cancelled(); asked != asio::cancellation_type::none)
+      runner->interrupt(asked);
+    auto running = detail::run_body(runner, throws, value, body, scope, args...);
+    auto ended = asio::co_spawn(runner->executor(), std::move(running),
+                                asio::bind_cancellation_slot(runner->slot(), asio::use_awaitable));
+    co_await std::move(ended);
   } catch (...) {
     failed = std::current_exception();
   }
+  if (slot.is_connected()) slot.clear();
+  state->body_ended();
 
   // From here on a cancellation must not end this coroutine, only its children.
-  bool const throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
-  auto const cancellation = co_await asio::this_coro::cancellation_state;
   if (failed || cancellation.cancelled() != asio::cancellation_type::none) scope.request_cancel();
   std::optional<typename task_scope<T>::joined_values> joined;
   try {
@@ -108,6 +138,8 @@ requires detail::scope_body<Body, T, Args...>
   co_await asio::this_coro::throw_if_cancelled(throws);
 
   if (!failed) failed = std::move(std::get<0>(*joined));
+  if (failed && detail::is_cancellation(failed))
+    if (auto why = state->interruption()) failed = std::move(why);
   if (failed) std::rethrow_exception(std::move(failed));
   if constexpr (!std::is_void_v<result>)
     co_return std::move(*value);

@@ -1,6 +1,6 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
-// Channels between real threads: random histories against a plain queue, order of each sender, and
-// nothing lost among many items with random cancellations, closes and exceptions.
+// Channels between real threads: order of each sender, and nothing lost among many items with
+// random cancellations, closes and exceptions. Histories: channel_history_test.cpp.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -12,7 +12,6 @@
 #include <thread>
 #include <vector>
 
-#include "support/linearizability.hpp"
 #include "support/outcome.hpp"
 #include "support/patience.hpp"
 #include "tokengate/channel.hpp"
@@ -21,7 +20,6 @@ namespace tokengate::test {
 namespace {
 
 using namespace std::chrono_literals;
-using kind = channel_event::kind;
 
 /// TOKENGATE_STRESS scales the number of items.
 int scale_of_run() {
@@ -35,108 +33,6 @@ int scale_of_run() {
                   static_cast<int>(usual * (given != nullptr ? std::strtod(given, nullptr) : 1.0)));
 }
 auto const scale = static_cast<std::uint32_t>(scale_of_run());
-
-// --- the checker itself ---
-
-TEST(linearizability_checker, knows_right_from_wrong) {
-  using history = std::vector<channel_event>;
-  // Two sends at once may come out either way; one after the other may not.
-  history both{{kind::sent, 1, 1, 4},
-               {kind::sent, 2, 2, 3},
-               {kind::received, 1, 5, 6},
-               {kind::received, 2, 7, 8}};
-  EXPECT_TRUE(linearizability(both, 2).holds());
-  std::swap(both[2].value, both[3].value);
-  EXPECT_TRUE(linearizability(both, 2).holds());
-  both[0].returned = 1;
-  EXPECT_FALSE(linearizability(both, 2).holds()) << "overtaken";
-  EXPECT_FALSE(linearizability({{kind::sent, 1, 1, 2}, {kind::nothing, 0, 3, 4}}, 2).holds())
-      << "lost";
-  EXPECT_FALSE(linearizability({{kind::received, 1, 1, 2}}, 2).holds()) << "invented";
-  EXPECT_FALSE(linearizability({{kind::sent, 1, 1, 2}, {kind::sent, 2, 3, 4}}, 1).holds())
-      << "more than fits";
-  EXPECT_FALSE(
-      linearizability(
-          {{kind::sent, 1, 1, 2}, {kind::closed, 0, 3, 4}, {kind::receive_closed, 0, 5, 6}}, 1)
-          .holds())
-      << "the end before the last item";
-}
-
-// --- random histories ---
-
-/// What one thread does, a few operations, noted with their moments.
-void act(channel<int>& on, std::atomic<std::uint64_t>& clock, bool sends, bool closes,
-         std::uint32_t seed, std::vector<channel_event>& notes) {
-  std::minstd_rand random(seed);
-  for (int i = 0; i != 4; ++i) {
-    channel_event note{kind::nothing, 0, clock++, 0};
-    if (closes && i == 2) {
-      on.close();
-      note.what = kind::closed;
-    } else if (sends) {
-      note.value = static_cast<int>(seed * 10) + i;
-      if (random() % 2 == 0) {
-        note.what = on.try_send(int{note.value}) ? kind::sent : kind::refused;
-      } else {
-        try {
-          on.send(note.value, random() % 2 == 0 ? 0ns : 20us);
-          note.what = kind::sent;
-        } catch (not_sent<int> const& failed) {
-          note.what = failed.code() == error::closed ? kind::send_closed : kind::refused;
-        }
-      }
-    } else if (random() % 2 == 0) {
-      if (auto item = on.try_receive()) {
-        note.what = kind::received;
-        note.value = *item;
-      }
-    } else {
-      try {
-        note.value = on.receive(random() % 2 == 0 ? 0ns : 20us);
-        note.what = kind::received;
-      } catch (boost::system::system_error const& failed) {
-        note.what = failed.code() == error::closed ? kind::receive_closed : kind::nothing;
-      }
-    }
-    note.returned = clock++;
-    notes.push_back(note);
-  }
-}
-
-/// A no of a try_ or of a wait that ran out is not checked: with others that wait for the same
-/// thing it is no statement about one moment. Everything that was taken, closed or ended is.
-void check_histories(channel_flavour flavour, int senders, int receivers) {
-  for (std::uint32_t round = 0; round != 150U * scale / 4 + 50U; ++round) {
-    std::size_t const capacity = 1 + round % 3;
-    channel<int> on({.capacity = capacity, .flavour = flavour});
-    std::atomic<std::uint64_t> clock{0};
-    auto const count = static_cast<std::size_t>(senders + receivers);
-    std::vector<std::vector<channel_event>> notes(count);
-    {
-      std::vector<std::jthread> threads;
-      for (std::size_t t = 0; t != count; ++t)
-        threads.emplace_back([&, t] {
-          act(on, clock, t < static_cast<std::size_t>(senders), round % 4 == 0 && t == 0,
-              static_cast<std::uint32_t>(round * count + t + 1), notes[t]);
-        });
-    }
-    std::vector<channel_event> history;
-    for (auto const& each : notes)
-      for (auto const& note : each)
-        if (note.what != kind::refused && note.what != kind::nothing) history.push_back(note);
-    while (auto item = on.try_receive())
-      history.push_back({kind::received, *item, clock++, clock++});
-    history.push_back({kind::nothing, 0, clock++, clock++});
-    ASSERT_TRUE(linearizability(std::move(history), capacity).holds()) << "round " << round;
-  }
-}
-
-TEST(channel_histories, any_to_any_is_linearizable) {
-  check_histories(channel_flavour::any_to_any, 2, 2);
-}
-TEST(channel_histories, one_to_one_is_linearizable) {
-  check_histories(channel_flavour::one_to_one, 1, 1);
-}
 
 // --- nothing is lost ---
 

@@ -92,6 +92,12 @@ asio::awaitable<int> parent(family* of, gate* through, unsigned seed) {
     }
     if (random() % 4 == 0) co_await child(of, random());
     if (random() % 8 == 0) throw std::runtime_error("body");
+    // The scope cancels: the failure of a child ends this.
+    if (seed % 7 == 0 && seed % 3 != 0) {
+      scope.spawn(through->async_run([]() -> int { throw std::runtime_error("token"); }));
+      asio::steady_timer never(co_await asio::this_coro::executor, std::chrono::hours(1));
+      co_await never.async_wait(asio::use_awaitable);
+    }
   };
   scope_options options;
   options.max_concurrency = seed % 4;

@@ -14,7 +14,8 @@
 /// A small checker for histories of a bounded FIFO channel: is there an order of all operations,
 /// each at a moment between its call and its return, in which a plain queue would have answered the
 /// same? Source: Wing, Gong, "Testing and verifying concurrent objects", 1993, with Lowe's memory
-/// of configurations that were seen.
+/// of configurations that were seen. With capacity 0 a send and the receive of its value are one
+/// moment, common to both; that nobody was there to meet is judged by nothing then.
 
 namespace tokengate::test {
 
@@ -33,6 +34,7 @@ struct channel_event {
   int value;
   std::uint64_t called;
   std::uint64_t returned;
+  bool waits = false;  ///< it may have slept
 };
 
 class linearizability {
@@ -41,6 +43,14 @@ class linearizability {
       : history_(std::move(history)), capacity_(capacity), done_(history_.size(), false) {}
 
   [[nodiscard]] bool holds() { return search(history_.size()); }
+  /// Whether two operations overlap that do not sleep: else the threads hardly met.
+  [[nodiscard]] static bool overlaps(std::vector<channel_event> const& history) {
+    for (auto const& one : history)
+      for (auto const& other : history)
+        if (!one.waits && !other.waits && one.called < other.called && other.called < one.returned)
+          return true;
+    return false;
+  }
 
  private:
   using kind = channel_event::kind;
@@ -52,7 +62,7 @@ class linearizability {
         if (closed_ || queue_.size() >= capacity_) return false;
         queue_.push_back(event.value);
         return true;
-      case kind::refused:
+      case kind::refused:  // by no room; rendezvous: by nobody who takes it
         return closed_ || queue_.size() >= capacity_;
       case kind::received:
         if (queue_.empty() || queue_.front() != event.value) return false;
@@ -79,6 +89,11 @@ class linearizability {
     for (std::size_t i = 0; i != history_.size(); ++i) {
       // Only what was called before everything that is left had returned can be next.
       if (done_[i] || history_[i].called > first_return) continue;
+      if (capacity_ == 0 &&
+          (history_[i].what == kind::sent || history_[i].what == kind::received)) {
+        if (meet(i, first_return, left)) return true;
+        continue;
+      }
       auto const queue = queue_;
       bool const closed = closed_;
       if (apply(history_[i])) {
@@ -88,6 +103,20 @@ class linearizability {
       }
       queue_ = queue;
       closed_ = closed;
+    }
+    return false;
+  }
+
+  /// Takes a send together with the receive of its value.
+  bool meet(std::size_t send, std::uint64_t first_return, std::size_t left) {
+    if (history_[send].what != kind::sent || closed_) return false;
+    for (std::size_t i = 0; i != history_.size(); ++i) {
+      if (done_[i] || history_[i].what != kind::received ||
+          history_[i].value != history_[send].value || history_[i].called > first_return)
+        continue;
+      done_[send] = done_[i] = true;
+      if (seen_.insert({done_, queue_}).second && search(left - 2)) return true;
+      done_[send] = done_[i] = false;
     }
     return false;
   }

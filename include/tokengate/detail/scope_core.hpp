@@ -65,7 +65,8 @@ class scope_core {
   /// What the end of a child leads to.
   struct step {
     scope_child* start = nullptr;  ///< this one may run now; it counts as running
-    bool cancel = false;           ///< the scope has to be cancelled
+    bool first = false;            ///< the first failure of a scope that these cancel
+    bool cancel = false;           ///< the others have to be cancelled
     bool idle = false;             ///< no child is out any more
   };
 
@@ -73,7 +74,8 @@ class scope_core {
     if (failed) ++failed_;
     step next;
     next.start = end(child);
-    next.cancel = failed && cancel_rest_ && !cancelled_ && live_ != 0;
+    next.first = failed && cancel_rest_ && !cancelled_;
+    next.cancel = next.first && live_ != 0;
     next.idle = live_ == 0;
     return next;
   }

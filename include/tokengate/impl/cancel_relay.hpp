@@ -69,13 +69,13 @@ struct initiate_relayed {
   }
 };
 
-/// As async_wait(), but a cancellation calls state->on_cancel_request() and the wait goes on.
+/// As async_wait_until(), but a cancellation calls state->on_cancel_request() and the wait goes on.
 template <class Signature, class Waiter, class State, class CompletionToken, class... Args>
 auto async_wait_relayed(std::shared_ptr<State> state, asio::any_io_executor const& fallback,
-                        CompletionToken&& token, Args&&... args) {
-  return asio::async_initiate<CompletionToken, Signature>(initiate_relayed<Waiter, State>{fallback},
-                                                          token, std::move(state),
-                                                          std::forward<Args>(args)...);
+                        wait_clock::time_point limit, CompletionToken&& token, Args&&... args) {
+  return asio::async_initiate<CompletionToken, Signature>(
+      initiate_relayed<Waiter, State>{fallback, limit}, token, std::move(state),
+      std::forward<Args>(args)...);
 }
 
 }  // namespace tokengate::detail

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <boost/asio/any_io_executor.hpp>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -36,6 +37,10 @@ class flow_waiter_base : public waiter {
   ~flow_waiter_base() = default;
 };
 
+/// For a second wait for a result, and for a variable without a state: std::future_error, as
+/// std::future has it.
+[[nodiscard]] std::exception_ptr no_result(std::future_errc why) noexcept;
+
 /// Takes the result, when its handler is about to be called: until then it stays for another wait.
 template <class R>
 class flow_waiter : public flow_waiter_base {
@@ -46,8 +51,7 @@ class flow_waiter : public flow_waiter_base {
   template <class F>
   void complete(F&& finish) {
     using value = typename flow_state<R>::value;
-    bool const there = outcome == wait_outcome::done;
-    auto failed = there ? std::exchange(of_->error_, nullptr) : exception_of(outcome);
+    auto failed = outcome == wait_outcome::done ? of_->claim() : exception_of(outcome);
     if constexpr (std::is_void_v<R>) {
       std::move(finish)(std::move(failed));
     } else {
@@ -62,9 +66,9 @@ class flow_waiter : public flow_waiter_base {
 
 /// The one place between the source of a value and its flow variable.
 ///
-/// Invariant: until ready_ the result is the setter's, who writes it once; from then on it is the
-/// flow variable's. waiting_ is empty once it is ready, and touched under mutex_. One waiter at a
-/// time takes the result.
+/// Invariant: until ready_ the result is the setter's, who writes it once; from then on it belongs
+/// to whoever sets taken_, once. waiting_ is empty once it is ready, and touched under mutex_. One
+/// waiter at a time waits to take the result.
 template <class R>
 class flow_state {
  public:
@@ -78,16 +82,23 @@ class flow_state {
   flow_state& operator=(flow_state const&) = delete;
   ~flow_state() {
     // An exception that nobody asked for must not vanish.
-    if (gate_ && is_ready() && error_) lost_error(*gate_, error_);
+    if (error_ && is_ready()) lost_error(gate_.get(), error_);
   }
 
   [[nodiscard]] bool is_ready() const noexcept {
     // acquire: pairs with set(), the result is written.
     return ready_.load(std::memory_order_acquire);
   }
-  /// By get(); the flow variable keeps the state, which other threads may ask.
+  /// The flow variable keeps the state, which other threads may ask.
   [[nodiscard]] bool taken() const noexcept { return taken_.load(std::memory_order_relaxed); }
-  void mark_taken() noexcept { taken_.store(true, std::memory_order_relaxed); }
+  /// Once ready: null, and the value is the caller's to take; or the exception, which is his then;
+  /// or that somebody else has taken it.
+  [[nodiscard]] std::exception_ptr claim() noexcept {
+    // relaxed: it decides between takers, who have read the result already through ready_.
+    if (taken_.exchange(true, std::memory_order_relaxed))
+      return no_result(std::future_errc::future_already_retrieved);
+    return std::exchange(error_, nullptr);
+  }
   [[nodiscard]] std::stop_source& stop() noexcept { return stop_; }
   void stop_with(std::stop_token outer) {
     if (outer.stop_possible()) forward_.emplace(std::move(outer), forward{&stop_});
@@ -116,7 +127,7 @@ class flow_state {
 
   /// Takes the result out; rethrows.
   R take() {
-    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+    if (auto failed = claim()) std::rethrow_exception(std::move(failed));
     if constexpr (std::is_void_v<R>)
       return;
     else if constexpr (std::is_reference_v<R>)

@@ -36,6 +36,8 @@ void request_stop(gate_core& gate, token_base& token, bool running_too) noexcept
 
 /// An exception that nobody is there to take.
 void lost_error(gate_core& gate, std::exception_ptr const& error) noexcept;
+/// The same of a flow variable that nobody asked; null for one without a gate.
+void lost_error(gate_core* gate, std::exception_ptr const& error) noexcept;
 
 /// Links a token that is issued from inside another one to it. Cheap when it is not.
 [[nodiscard]] bool issued_from_token() noexcept;

@@ -8,6 +8,11 @@
 
 namespace tokengate::detail {
 
+[[nodiscard]] inline wait_clock::time_point limit_after(std::chrono::nanoseconds span) noexcept {
+  auto const now = wait_clock::now();
+  return span < no_wait_limit - now ? now + span : no_wait_limit;
+}
+
 /// A wait that has not begun: what the async_ functions give when they are called without a
 /// completion token. Await it, or give it a completion token; move-only, used once.
 ///
@@ -46,11 +51,6 @@ class [[nodiscard(
   }
 
  private:
-  [[nodiscard]] static wait_clock::time_point limit_after(std::chrono::nanoseconds span) noexcept {
-    auto const now = wait_clock::now();
-    return span < no_wait_limit - now ? now + span : no_wait_limit;
-  }
-
   std::shared_ptr<State> state_;
   asio::any_io_executor const* fallback_;  ///< kept in the state
   [[no_unique_address]] std::tuple<Args...> args_;

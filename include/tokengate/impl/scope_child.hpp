@@ -8,9 +8,11 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "tokengate/detail/block_pool.hpp"
+#include "tokengate/detail/wait_error.hpp"
 #include "tokengate/impl/completion.hpp"
 #include "tokengate/impl/is_awaitable.hpp"
 #include "tokengate/impl/scope_state.hpp"
@@ -196,10 +198,17 @@ bool add_child(std::shared_ptr<scope_state_of<T>> const& state, Work&& work) {
   return state->add(std::move(made), [raw](std::size_t index) { raw->place_at(index); });
 }
 
+template <class T>
+using values_of = std::vector<std::conditional_t<std::is_void_v<T>, std::monostate, T>>;
+template <class T>
+using join_signature = std::conditional_t<std::is_void_v<T>, void(std::exception_ptr),
+                                          void(std::exception_ptr, values_of<T>)>;
+
 /// Waits for the children, and gives their values or the first error.
 template <class T>
 class join_waiter : public scope_waiter {
  public:
+  using limited_signature = join_signature<T>;
   explicit join_waiter(resume_function resume) noexcept : scope_waiter(resume, false) {}
   void take_from(scope_state& state) noexcept override {
     error_ = state.take_error();
@@ -207,7 +216,7 @@ class join_waiter : public scope_waiter {
   }
   template <class F>
   void complete(F&& finish) {
-    auto error = std::move(error_);
+    auto error = outcome == wait_outcome::done ? std::move(error_) : exception_of(outcome);
     if constexpr (std::is_void_v<T>) {
       std::move(finish)(std::move(error));
     } else {
@@ -235,16 +244,35 @@ class collect_waiter : public join_waiter<T> {
   using join_waiter<T>::join_waiter;
   template <class F>
   void complete(F&& finish) {
-    std::vector<scope_result<T>> results;
+    std::move(finish)(results());
+  }
+
+ protected:
+  [[nodiscard]] std::vector<scope_result<T>> results() noexcept {
+    std::vector<scope_result<T>> given;
     try {
       if (this->outcomes_) {
-        results.reserve(this->outcomes_->places.size());
-        for (auto& each : this->outcomes_->places) results.push_back(std::move(each));
+        given.reserve(this->outcomes_->places.size());
+        for (auto& each : this->outcomes_->places) given.push_back(std::move(each));
       }
     } catch (...) {
-      results.clear();  // the handler is called, with nothing rather than a part
+      given.clear();  // the handler is called, with nothing rather than a part
     }
-    std::move(finish)(std::move(results));
+    return given;
+  }
+};
+
+/// The same, but gives up after a while.
+template <class T>
+class limited_collect_waiter : public collect_waiter<T> {
+ public:
+  using limited_signature = void(std::exception_ptr, std::vector<scope_result<T>>);
+  using collect_waiter<T>::collect_waiter;
+  template <class F>
+  void complete(F&& finish) {
+    auto error = exception_of(this->outcome);
+    auto given = this->results();
+    std::move(finish)(std::move(error), std::move(given));
   }
 };
 

@@ -14,6 +14,7 @@
 #include "tokengate/error.hpp"
 #include "tokengate/impl/async_wait.hpp"
 #include "tokengate/impl/context_member.hpp"
+#include "tokengate/impl/scope_body.hpp"
 #include "tokengate/impl/scope_task.hpp"
 #include "tokengate/impl/serial_executor.hpp"
 #include "tokengate/scope_options.hpp"
@@ -28,6 +29,8 @@
 ///    its cancellation signal are touched there only.
 ///  - A child keeps the state. Its handler keeps the child; while it waits, it keeps itself. Each
 ///    child reports its end once, by its handler's call or by its handler's destruction.
+///  - The body of with_scope() is no child: a join does not wait for it. While body_runs_ the first
+///    failure and the deadline cancel it with the children, and the deadline is watched for it.
 
 namespace tokengate::detail {
 
@@ -82,16 +85,20 @@ class scope_state : public std::enable_shared_from_this<scope_state>, public con
     woken_list woken;
     std::shared_ptr<scope_task> next;
     bool cancel_rest = false;
+    bool interrupt = false;
     if (error) child.keep(error);
     {
       std::lock_guard hold(mutex_);
       if (error && !first_error_) first_error_ = reason_ ? reason_ : error;
       auto const step = core_.ended(child, error != nullptr);
       if (step.start != nullptr) next = std::move(static_cast<scope_task*>(step.start)->self_);
-      cancel_rest = step.cancel;
+      interrupt = step.first && body_runs_;
+      if (interrupt && !interruption_) interruption_ = first_error_;
+      cancel_rest = step.cancel || interrupt;
       if (step.idle) settle(woken);
     }
     if (cancel_rest) cancel(error::cancelled);
+    if (interrupt) interrupt_body();
     if (next) start(std::move(next));
     resume_all(woken);
   }
@@ -114,10 +121,35 @@ class scope_state : public std::enable_shared_from_this<scope_state>, public con
 
   void on_cancel_request() noexcept { cancel(error::cancelled); }
 
+  /// For with_scope(), before anything else. May throw bad_alloc.
+  [[nodiscard]] std::shared_ptr<body_task> attach_body() {
+    auto body = std::make_shared<body_task>(serial_ ? executor() : strand_over(executor()));
+    body_ = body;
+    body_runs_ = true;
+    return body;
+  }
+  void body_ended() noexcept {
+    auto const keep_alive = shared_from_this();
+    woken_list woken;
+    {
+      std::lock_guard hold(mutex_);
+      body_runs_ = false;
+      if (core_.live() == 0) settle(woken);
+    }
+    resume_all(woken);
+  }
+  /// What cancelled the body: the failure of a child, or the deadline. Null: neither did.
+  [[nodiscard]] std::exception_ptr interruption() const noexcept {
+    std::lock_guard hold(mutex_);
+    return interruption_;
+  }
+  /// Begins to watch, if nobody does. May throw bad_alloc.
+  void watch_deadline();
+
   // For async_wait().
   bool start(scope_waiter& wait) noexcept {
     std::lock_guard hold(mutex_);
-    if (core_.live() == 0) {
+    if (core_.live() == 0 && !(wait.watch() && body_runs_)) {
       hand_over(wait);
       return true;
     }
@@ -227,18 +259,43 @@ class scope_state : public std::enable_shared_from_this<scope_state>, public con
     if (child.over_) return;
     child.stop_ = true;
     try {
+      // Inside begin() the operation may not be in the slot yet, and a coroutine that has never
+      // suspended cannot bear it: co_spawn() of Boost 1.81 awaits once more after its end.
+      if (child.beginning_)
+        return asio::post(child.executor(), [own = child.shared_from_this()] { signal(*own); });
       child.signal_.emit(asio::cancellation_type::all);
     } catch (...) {
       // What an operation throws when it is cancelled concerns nobody here.
     }
   }
 
+  void interrupt_body() noexcept {
+    auto const body = body_.lock();
+    if (body && !context_ended()) body->interrupt(asio::cancellation_type::terminal);
+  }
+  void pass_deadline() noexcept {
+    bool interrupt = false;
+    {
+      std::lock_guard hold(mutex_);
+      interrupt = body_runs_;
+      if (interrupt && !interruption_) interruption_ = make_exception(error::deadline_passed);
+    }
+    cancel(error::deadline_passed);
+    if (interrupt) interrupt_body();
+  }
+
   void settle(woken_list& woken) noexcept {
+    scope_waiter* still_needed = nullptr;
     while (waiter* const each = waiting_.pop_front()) {
       auto& wait = static_cast<scope_waiter&>(*each);
+      if (wait.watch() && body_runs_) {
+        still_needed = &wait;
+        continue;
+      }
       hand_over(wait);
       woken.push_back(wait);
     }
+    if (still_needed != nullptr) waiting_.push_back(*still_needed);
   }
   /// Under the lock, with no child out.
   void hand_over(scope_waiter& wait) noexcept {
@@ -250,8 +307,6 @@ class scope_state : public std::enable_shared_from_this<scope_state>, public con
     }
   }
 
-  void watch_deadline();
-
   mutable short_mutex mutex_;
   scope_core core_;
   bool const serial_;
@@ -261,6 +316,9 @@ class scope_state : public std::enable_shared_from_this<scope_state>, public con
   std::exception_ptr first_error_;
   std::exception_ptr reason_;  ///< once cancelled
   wait_list waiting_;
+  std::weak_ptr<body_task> body_;  ///< set before there are children
+  bool body_runs_ = false;
+  std::exception_ptr interruption_;
 };
 
 inline scope_task::scope_task(std::shared_ptr<scope_state> scope) : scope_(std::move(scope)) {
@@ -299,8 +357,7 @@ inline void scope_state::watch_deadline() {
     // As its own handler, without work: the children keep the loop.
     async_wait_until<void(bool), deadline_watch>(
         shared_from_this(), executor(), until_, [self = weak_from_this()](bool passed) {
-          if (auto const state = self.lock(); state && passed)
-            state->cancel(error::deadline_passed);
+          if (auto const state = self.lock(); state && passed) state->pass_deadline();
         });
   } catch (...) {
     std::lock_guard hold(mutex_);

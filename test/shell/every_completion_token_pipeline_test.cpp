@@ -1,0 +1,32 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+// Operations of pipelines, with every completion token.
+#include "support/every_completion_token.hpp"
+#include "tokengate/pipeline.hpp"
+
+namespace tokengate::test {
+namespace {
+
+struct pipeline_push {
+  explicit pipeline_push(gate& on) : line(pipeline<int>(on).stage(+[](int x) { return x; })) {}
+  auto operation(int i) { return line.async_push(i); }
+  bool right(int) { return line.snapshot().pushed != 0; }
+  pipeline<int> line;
+};
+struct pipeline_pull : pipeline_push {
+  using pipeline_push::pipeline_push;
+  auto operation(int i) {
+    EXPECT_TRUE(line.try_push(int(i)));
+    return line.async_pull();
+  }
+  bool right(int i, std::optional<int> const& got) { return got == i; }
+};
+template <class Kind>
+class pipeline_operation : public every_completion_token<Kind> {};
+using operations = testing::Types<pipeline_push, pipeline_pull>;
+TYPED_TEST_SUITE(pipeline_operation, operations);
+TYPED_TEST(pipeline_operation, takes_every_completion_token) {
+  this->prove();
+}
+
+}  // namespace
+}  // namespace tokengate::test
