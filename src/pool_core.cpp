@@ -32,7 +32,8 @@ pool_core::pool_core(worker_pool_options options)
       cores_(choose_cores(machine_, options_.cores, options_.max_cores)) {
   shared_.most_spinners = static_cast<int>(machine_.usable) - 1;
   auto const spin = spin_for(options_.wait);
-  shared_.spin_ticks = tick_clock::to_ticks(throttled() ? std::min(spin, throttled_patience) : spin);
+  shared_.spin_ticks =
+      tick_clock::to_ticks(throttled() ? std::min(spin, throttled_patience) : spin);
   shared_.heavy_spins = options_.wait == wait_policy::latency;
   shared_.floor_after = tick_clock::to_ticks(std::chrono::milliseconds(20));
   for (std::size_t core = 0; core != cores_.size(); ++core) {
