@@ -45,16 +45,26 @@ topic_record& bus_core::make(type_space& space, std::string_view subject) {
   return *made;
 }
 
+/// Under the mutex of the space: a topic that is remembered, and now in use; else an empty ref.
+ref<topic_record> bus_core::look_up(type_space& space, std::string_view subject) noexcept {
+  auto const found = space.topics.find(subject);
+  if (found == space.topics.end()) return {};
+  topic_record& topic = *found->second;
+  if (topic.linked()) {
+    space.cached.remove(topic);
+    space.cached.push_back(topic);
+  }
+  return found->second;
+}
+
+ref<topic_record> bus_core::known(type_space& space, std::string_view subject) noexcept {
+  std::lock_guard hold(space.mutex);
+  return look_up(space, subject);
+}
+
 ref<topic_record> bus_core::find(type_space& space, std::string_view subject) {
   std::lock_guard hold(space.mutex);
-  if (auto const found = space.topics.find(subject); found != space.topics.end()) {
-    topic_record& topic = *found->second;
-    if (topic.linked()) {
-      space.cached.remove(topic);
-      space.cached.push_back(topic);
-    }
-    return found->second;
-  }
+  if (auto found = look_up(space, subject)) return found;
   ref<topic_record> made(&make(space, subject));
   space.cached.push_back(*made);
   trim(space);

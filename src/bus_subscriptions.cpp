@@ -4,6 +4,7 @@
 
 #include "tokengate/detail/block_pool.hpp"
 #include "tokengate/detail/bus_core.hpp"
+#include "tokengate/detail/tick_clock.hpp"
 
 namespace tokengate::detail {
 
@@ -20,6 +21,7 @@ void bus_core::subscribe(type_space& space, ref<subscriber> who, std::string_vie
   std::lock_guard hold(space.mutex);
   who->space = &space;
   who->pattern = pattern;
+  who->since = tick_clock::now();
   who->number = ++space.subscriptions;
   if (space.closed) {
     std::lock_guard also(who->mutex);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "tokengate/detail/own_work.hpp"
 #include "tokengate/detail/tick_clock.hpp"
 
 // The way in: admission, routing, dispatch. The way back is in dispatcher_end.cpp.
@@ -55,7 +56,8 @@ void dispatcher::admit_with_terms(token_base& token, std::uint64_t now) noexcept
 }
 
 void dispatcher::wait_for_room(lane_state& lane, token_base& token) noexcept {
-  if (token.policy == admission::try_now || lane.room.size() >= bounds_.waiting_room)
+  bool const full = lane.room.size() >= bounds_.waiting_room && token.policy != own_work;
+  if (token.policy == admission::try_now || full)
     return settle(token, token_state::rejected, error::backlog_full);
   token.where = token_base::place::waiting_room;
   lane.room.push_back(token);

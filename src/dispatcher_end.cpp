@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "tokengate/detail/dispatcher.hpp"
+#include "tokengate/detail/own_work.hpp"
 
 // The way back: returned slots, withdrawal, expiry, and what ends a token.
 
@@ -114,12 +115,19 @@ void dispatcher::ask(token_base& token) noexcept {
   to_stop_.push_back(token);
 }
 
+/// A look, while its worker may be about to start it.
+bool dispatcher::looks_started(token_base const& token) noexcept {
+  return token.where == token_base::place::slot &&
+         token.way.in.slot->claim.load(std::memory_order_relaxed) == nullptr;
+}
+
 bool dispatcher::kill(std::uint64_t id) noexcept {
   token_base* found = nullptr;
   for_each([&](token_base& token) {
     if (token.way.in.id == id) found = &token;
   });
   if (found == nullptr) return false;
+  if (found->policy == own_work && !looks_started(*found)) return false;
   if (take_out(*found))
     settle(*found, token_state::killed, error::killed);
   else

@@ -35,8 +35,6 @@ char const* text(int value) noexcept {
       return "the promise was broken: no value will come";
     case error::disconnected:
       return "the other side went away";
-    case error::lagged:
-      return "too slow, items were dropped";
     case error::no_subscriber:
       return "nobody is there to take it";
   }

@@ -91,7 +91,7 @@ subscription_snapshot snapshot_of(subscriber const& who, std::string_view patter
   one.running = core.running();
   if (event_base const* oldest = core.oldest())
     one.behind_ns =
-        tick * static_cast<double>(tick_clock::elapsed(oldest->published_at, tick_clock::now()));
+        tick * static_cast<double>(tick_clock::elapsed(who.due(*oldest), tick_clock::now()));
   one.lag_mean_ns = tick * mean(counts.lag_sum, counts.calls);
   one.lag_max_ns = tick * static_cast<double>(counts.lag_max);
   one.handler_mean_ns = tick * mean(counts.run_sum, counts.calls);

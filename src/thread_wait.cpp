@@ -8,10 +8,12 @@
 
 namespace tokengate::detail {
 
-void check_may_block(may_block who) {
-  if ((who == may_block::plain_threads && this_worker().self != nullptr) ||
-      gate_service::on_any_loop() || turn_queue::on_any_loop())
+void prepare_to_block(may_block who) {
+  worker* const here = this_worker().self;
+  if ((who == may_block::plain_threads && here != nullptr) || gate_service::on_any_loop() ||
+      turn_queue::on_any_loop())
     throw boost::system::system_error(error::would_deadlock);
+  if (here != nullptr) here->publish_finished();
 }
 
 bool sleeping_place::sleep(std::chrono::nanoseconds timeout) noexcept {

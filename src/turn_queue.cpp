@@ -224,12 +224,13 @@ void turn_queue::run_turn() {
   // It stays armed while it polls: what comes then is its own to deliver.
   if (ready_.empty()) poll(hold);
   armed_ = false;
-  for (int i = 0; i != budget; ++i) {
+  for (here.left = budget; here.left > 0;) {
     if (ready_.empty() && armed_) poll(hold);
     queued_wait* const next = ready_.pop_front();
     if (next == nullptr) break;
     if (ready_.empty()) any_ready_.store(false, std::memory_order_relaxed);
     --loop_waits_;
+    --here.left;
     bool const post = (!ready_.empty() || is_hot()) && !std::exchange(armed_, true);
     hold.unlock();
     // Before the handler runs: if it throws, or takes long, the rest is not stuck behind it.

@@ -49,7 +49,8 @@ class worker {
   /// Any thread: look at the list of links again.
   void poke() noexcept;
 
-  /// The worker itself, from inside a token's function: publishes results that wait for more.
+  /// The worker itself, from inside a token's function that is about to block: publishes results
+  /// that wait for more.
   void publish_finished() noexcept;
 
   /// Workers of heavier lanes on the same core, which this one must not starve.

@@ -79,7 +79,12 @@ class [[nodiscard("an ask does nothing until it is awaited or given a completion
 /// stop by stop(), by the destructor, and when the ask that it answers is given up.
 ///
 /// The state is built before the first message, and destroyed after the last one, where the
-/// messages are handled; also when it is restarted.
+/// messages are handled; also when it is restarted. If nothing is handled there any more, because
+/// the gate was closed, the context goes, or there is no memory for a last turn, it is destroyed
+/// where that is noticed.
+///
+/// A gate that is full delays the messages and does not refuse them. One that there is no memory
+/// to run a turn for has failed, with bad_alloc.
 ///
 /// @par Thread safety  any thread, from inside a token and from inside a handler too; the
 /// destructor

@@ -24,7 +24,6 @@ enum class error {
   timed_out,        ///< a blocking wait took too long; nothing is lost
   broken_promise,   ///< the source of a value went away without giving one
   disconnected,     ///< the other side went away
-  lagged,           ///< the reader was too slow, and items were dropped
   no_subscriber     ///< nobody is there to take it
 };
 

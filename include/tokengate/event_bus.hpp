@@ -154,6 +154,7 @@ class event_bus {
   template <class Request, class Reply, class Where, class Function>
   subscription serve(std::string_view pattern, Where&& where, subscription_options const& options,
                      Function&& function) {
+    detail::check_event<Request>();
     using answers = detail::responder<Request, Reply, std::decay_t<Function>>;
     return subscribe<detail::exchange<Request, Reply>>(
         pattern, where, options, answers{std::forward<Function>(function)}, detail::no_sink{});
@@ -177,6 +178,7 @@ class event_bus {
   [[nodiscard]] auto async_request(std::string_view subject, Request&& request,
                                    std::chrono::nanoseconds deadline) {
     using asked = std::decay_t<Request>;
+    detail::check_event<asked>();
     using exchange = detail::exchange<asked, Reply>;
     using waiter = detail::request_waiter<asked, Reply>;
     return detail::lazy_publish<detail::reply_signature<Reply>, waiter>(
@@ -208,6 +210,7 @@ class event_bus {
  private:
   template <class T>
   [[nodiscard]] detail::type_space& space_of() {
+    detail::check_event<std::decay_t<T>>();
     return state_->space_of(typeid(std::decay_t<T>));
   }
   template <class T>
@@ -217,7 +220,10 @@ class event_bus {
   template <class T>
   [[nodiscard]] detail::destination to(std::string_view subject) {
     detail::check_subject(subject);
-    return {&space_of<T>(), {}, std::string(subject)};
+    auto& space = space_of<T>();
+    // The text is kept only where the topic has to be made, which is done when it is published to.
+    if (auto known = state_->known(space, subject)) return {&space, std::move(known), {}};
+    return {&space, {}, std::string(subject)};
   }
   template <class T>
   [[nodiscard]] subscription add(std::string_view pattern,

@@ -29,7 +29,7 @@ struct subscription_snapshot {
   std::uint64_t running = 0;    ///< calls of its handler that have not returned
 
   double behind_ns = 0;    ///< age of the oldest event in its queue
-  double lag_mean_ns = 0;  ///< from publishing to the start of the handler
+  double lag_mean_ns = 0;  ///< from publishing, or subscribing if that came later, to the handler
   double lag_max_ns = 0;
   double handler_mean_ns = 0;
   double handler_max_ns = 0;

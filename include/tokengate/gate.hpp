@@ -132,7 +132,8 @@ class gate {
   void stop();
 
   /// Ends a token as an operator: error::killed if it has not started, else its function is asked
-  /// to stop. False when no token with this id is out.
+  /// to stop. False when no token with this id is out; or when it is one in which an actor, a
+  /// subscription or a pipeline will do its work, and has not started: stop those instead.
   bool kill(std::uint64_t id);
 
   /// @par Cost  some microseconds and kilobytes; a loop that issues meanwhile does not wait

@@ -21,7 +21,9 @@ enum class hot_drain : std::uint8_t {
 struct gate_options {
   /// Admitted tokens that may wait for a worker, per lane.
   std::size_t backlog = 4096;
-  /// Tokens that may wait for a place in the backlog, per lane. Beyond it they are rejected.
+  /// Tokens that may wait for a place in the backlog, per lane. Beyond it they are rejected; those
+  /// in which actors, subscriptions and pipelines do their work wait all the same, as they are
+  /// bounded there.
   std::size_t waiting = 65536;
   /// Handlers delivered in one turn of the loop, and the time after which the rest is left to the
   /// next turn (or to another thread that runs the loop).

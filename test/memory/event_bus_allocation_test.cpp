@@ -63,5 +63,30 @@ TEST_F(event_bus_allocation, publisher_that_waits_and_reader_take_none) {
   EXPECT_EQ(seen_, 3 * 3000);
 }
 
+TEST_F(event_bus_allocation, publishing_by_a_long_subject_takes_none) {
+  std::string_view const subject = "orders.of.a.customer.in.a.country.far.away";
+  auto const heard = bus_.subscribe<int>(subject, loop_.context, [this](int) { ++seen_; });
+  EXPECT_LE(per_thousand([&] {
+              bus_.async_publish(subject, 1, [](std::exception_ptr, std::size_t) {});
+              bus_.async_publish_and_wait(subject, 1, [](std::exception_ptr, publish_report) {});
+              (void)bus_.try_publish(subject, 1);
+              loop_.poll();
+            }),
+            few);
+  EXPECT_EQ(seen_, 3 * 3000);
+}
+
+TEST_F(event_bus_allocation, request_by_a_long_subject_takes_none) {
+  std::string_view const subject = "prices.of.a.thing.in.a.country.far.away";
+  auto const served = bus_.serve<int, int>(subject, loop_.context, [](int of) { return of + 1; });
+  EXPECT_LE(per_thousand([&] {
+              bus_.async_request<int>(subject, 1, std::chrono::seconds(60),
+                                      [this](std::exception_ptr, int) { ++seen_; });
+              loop_.poll();
+            }),
+            few);
+  EXPECT_EQ(seen_, 3000);
+}
+
 }  // namespace
 }  // namespace tokengate::test

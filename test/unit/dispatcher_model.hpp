@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "tokengate/detail/own_work.hpp"
 #include "tokengate/detail/token_base.hpp"
 
 namespace tokengate::detail::test {
@@ -134,7 +135,7 @@ inline void dispatcher_model::admit(id t, std::int64_t now) {
   }
   lane& in = lanes[it.lane];
   if (in.waiting < backlog_ && in.room.empty()) return enter(t);
-  if (it.policy == admission::try_now || in.room.size() >= room_)
+  if (it.policy == admission::try_now || (in.room.size() >= room_ && it.policy != own_work))
     return settle(t, token_state::rejected, error::backlog_full);
   it.where = place::waiting_room;
   in.room.push_back(t);

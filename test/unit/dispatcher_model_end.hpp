@@ -62,6 +62,7 @@ inline void dispatcher_model::stop(id t) {
 inline bool dispatcher_model::kill(id t) {
   place const where = tokens[t].where;
   if (where == place::outside || where == place::ready) return false;
+  if (tokens[t].policy == own_work && !tokens[t].claimed) return false;
   if (take_out(t))
     settle(t, token_state::killed, error::killed);
   else

@@ -131,7 +131,7 @@ class dispatcher_sequence {
     auto const unique = static_cast<std::int64_t>(tokens_.size() * 2);
     if (pick(4) == 0)
       made.deadline = clock_now + 1000 * static_cast<std::int64_t>(pick(80)) + unique;
-    made.policy = static_cast<admission>(pick(3));
+    made.policy = static_cast<admission>(pick(4));  // the last is own_work
     if (made.policy == admission::until)
       made.admit_until = clock_now + 1000 * static_cast<std::int64_t>(1 + pick(40)) + unique + 1;
     made.extras = made.operation != 0 || made.hears_stop || made.key || made.deadline != never ||

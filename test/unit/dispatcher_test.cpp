@@ -6,6 +6,7 @@
 #include <deque>
 #include <vector>
 
+#include "tokengate/detail/own_work.hpp"
 #include "tokengate/detail/tick_clock.hpp"
 
 // What the random sequences do not reach: estimates, routing hints, chains.
@@ -75,6 +76,27 @@ TEST_F(dispatcher_by_value, function_of_seconds_saturates_and_leaves_the_least_c
   dispatcher_.admit(token, 1);
   run_one(worker, ~std::uint32_t{0});
   EXPECT_EQ(worker.credits(), 2u);
+}
+
+TEST_F(dispatcher_by_value, own_work_waits_beyond_the_bound_and_is_not_killed_before_its_start) {
+  auto& worker = add_worker(0);
+  for (int i = 0; i != 2 + 4 + 4; ++i) dispatcher_.admit(make(), 1);
+  ASSERT_EQ(dispatcher_.waiting_room(1), 4u);
+  stub& own = make();
+  stub& other = make();
+  own.policy = own_work;
+  dispatcher_.admit(own, 1);
+  dispatcher_.admit(other, 1);
+  EXPECT_EQ(dispatcher_.waiting_room(1), 5u);
+  EXPECT_EQ(other.outcome, token_state::rejected);
+  EXPECT_FALSE(dispatcher_.kill(own.id));
+  while (own.where != token_base::place::slot) {
+    run_one(worker, 1);
+    dispatcher_.pump(1);
+  }
+  EXPECT_FALSE(dispatcher_.kill(own.id)) << "its worker has not taken it";
+  while (own.outcome == token_state::created) run_one(worker, 1);
+  EXPECT_EQ(own.outcome, token_state::completed);
 }
 
 TEST_F(dispatcher_by_value, child_goes_to_the_core_of_its_lead) {

@@ -14,11 +14,10 @@ namespace {
 
 namespace errc = boost::system::errc;
 
-constexpr std::array all_errors{error::cancelled,      error::deadline_passed, error::backlog_full,
-                                error::overloaded,     error::closed,          error::stopped,
-                                error::killed,         error::would_deadlock,  error::timed_out,
-                                error::broken_promise, error::disconnected,    error::lagged,
-                                error::no_subscriber};
+constexpr std::array all_errors{
+    error::cancelled, error::deadline_passed, error::backlog_full, error::overloaded,
+    error::closed,    error::stopped,         error::killed,       error::would_deadlock,
+    error::timed_out, error::broken_promise,  error::disconnected, error::no_subscriber};
 
 boost::system::error_code code_of(std::exception_ptr const& exception) {
   try {

@@ -72,6 +72,9 @@ class bus_core {
                                        event_base& event);
   [[nodiscard]] publish_result try_publish(type_space& space, std::string_view subject,
                                            event_base& event);
+  /// The topic of a subject, where it is remembered: for a publisher that will be back. An empty
+  /// ref else; nothing is made.
+  [[nodiscard]] ref<topic_record> known(type_space& space, std::string_view subject) noexcept;
   /// A publisher that waits has given up: takes its event back from those who hold it back.
   static void withdraw(event_base& event) noexcept;
 
@@ -90,6 +93,7 @@ class bus_core {
 
  private:
   [[nodiscard]] ref<topic_record> find(type_space& space, std::string_view subject);
+  [[nodiscard]] ref<topic_record> look_up(type_space& space, std::string_view subject) noexcept;
   [[nodiscard]] topic_record& make(type_space& space, std::string_view subject);
   void trim(type_space& space) noexcept;
   static void detach(type_space& space, topic_record& topic) noexcept;

@@ -102,7 +102,8 @@ class dispatcher {
   /// A stop was requested: the token is withdrawn if it has not started.
   void stop(token_base& token) noexcept;
 
-  /// Ends a token that has not started as killed, asks a running one to stop. False: no such token.
+  /// Ends a token that has not started as killed, asks a running one to stop. False: no such token,
+  /// or one of the library's own that has not started.
   bool kill(std::uint64_t id) noexcept;
 
   /// Asks everything that has started to stop.
@@ -223,6 +224,7 @@ class dispatcher {
   void watch(token_base& token, time_point until) noexcept;
   void unwatch(token_base& token) noexcept;
   [[nodiscard]] bool take_out(token_base& token) noexcept;
+  [[nodiscard]] static bool looks_started(token_base const& token) noexcept;
   [[nodiscard]] bool pull_back(lane_link& from, slot& place) noexcept;
   void release(token_base& token) noexcept;
   void settle(token_base& token, token_state outcome, error why) noexcept;

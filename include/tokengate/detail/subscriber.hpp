@@ -61,12 +61,18 @@ class subscriber : public ref_counted {
   /// again.
   virtual void left() noexcept {}
 
+  /// From when on an event is late here: a sticky one may be older than the subscription.
+  [[nodiscard]] std::uint64_t due(event_base const& event) const noexcept {
+    return event.published_at > since ? event.published_at : since;
+  }
+
   mutable short_mutex mutex;
   subscriber_core core;
   std::string_view const kind;
   std::string const name;
 
   type_space* space = nullptr;  ///< constant once subscribed
+  std::uint64_t since = 0;      ///< ticks; so is the moment of subscription
 
   // Under the mutex of the type space.
   std::string pattern{};

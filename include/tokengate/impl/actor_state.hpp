@@ -12,14 +12,15 @@
 #include "tokengate/impl/actor_mailbox.hpp"
 
 /// @file
-/// The inside of an actor: its state, and the turns in which messages are handled.
+/// The inside of an actor: its state, and the turns in which messages are handled. What becomes of
+/// a turn that does not run is in impl/actor_issue.hpp.
 ///
 /// Invariants
 ///  - lost_, gone_ and turns_ are touched under mutex_, like the members of actor_mailbox.
 ///  - turns_ may be more than 1: a turn that has handed over may still be on its way out. The last
 ///    one to leave makes the end that lost_ asks for.
-///  - state_, in_handle_ and dropped_ are touched by the turn that is out, or by who ends the actor
-///    after that turn has failed to run. A turn hands over to the next one through mutex_.
+///  - state_, in_handle_, dropped_, in_place_ and stale_ are touched by the turn that is out, or by
+///    who stands in for one that failed to run. A turn hands over to the next one through mutex_.
 
 namespace tokengate::detail {
 
@@ -64,19 +65,10 @@ class actor_state : public actor_mailbox<State>,
     end_with(std::move(lost));
     return false;
   }
-  /// The turn that is out will not report its end, as its loop has gone. It may be running all the
-  /// same, or never start.
-  void turn_lost(std::exception_ptr why) noexcept {
-    {
-      std::lock_guard hold(mutex_);
-      if (turns_ != 0) {
-        lost_ = std::move(why);
-        return;
-      }
-      gone_ = true;
-    }
-    end_with(std::move(why));
-  }
+  // impl/actor_issue.hpp
+  void turn_lost(std::exception_ptr why) noexcept;
+  template <class Issue>
+  void issue_turn(Issue issue) noexcept;
 
   /// On the actor's executor.
   void coroutine_ended(std::exception_ptr failed) noexcept {
@@ -125,6 +117,7 @@ class actor_state : public actor_mailbox<State>,
 
  private:
   [[nodiscard]] bool handle_batch() noexcept {
+    if (std::exchange(stale_, false)) state_.reset();
     for (std::size_t i = 0; i < options_.batch || i == 0; ++i) {
       if (!state_ && !build()) return false;
       TOKENGATE_FAULT_POINT("actor state looked for");
@@ -163,14 +156,21 @@ class actor_state : public actor_mailbox<State>,
       std::lock_guard hold(mutex_);
       // A message that came after build() had seen none waits for a turn that builds the state.
       if (lost_ || !state_) return nullptr;
-      actor_message* admitted = nullptr;
-      next.reset(static_cast<message*>(core_.take(admitted)));
-      this->has_place(admitted, woken);
-      current_ = next.get();
+      next = take_front(woken);
     }
     resume_all(woken);
     return next;
   }
+  /// Under the lock.
+  [[nodiscard]] std::unique_ptr<message> take_front(woken_list& woken) noexcept {
+    actor_message* admitted = nullptr;
+    std::unique_ptr<message> next(static_cast<message*>(core_.take(admitted)));
+    this->has_place(admitted, woken);
+    current_ = next.get();
+    return next;
+  }
+
+  [[nodiscard]] bool turn_refused(std::exception_ptr const& why) noexcept;
 
   /// Whether the state is there, or there is nothing to build it for.
   [[nodiscard]] bool build() noexcept {
@@ -221,7 +221,10 @@ class actor_state : public actor_mailbox<State>,
     if (what == actor_core::after::go_on && !without_state) return true;
     report(failed);
     if (what == actor_core::after::restart) {
-      state_.reset();
+      if (in_place_)
+        stale_ = true;
+      else
+        state_.reset();
       return true;
     }
     end_with(what == actor_core::after::stop ? nullptr : failed);
@@ -295,6 +298,8 @@ class actor_state : public actor_mailbox<State>,
   std::exception_ptr lost_;  ///< the running turn is the last one
   bool in_handle_ = false;   ///< of the turn
   bool dropped_ = false;     ///< of the turn: the coroutine's handler was, in handle()
+  bool in_place_ = false;    ///< of who stands in for a turn: the state is not touched there
+  bool stale_ = false;       ///< the next turn begins with a restart
   factory const make_;
   std::optional<State> state_;
 };

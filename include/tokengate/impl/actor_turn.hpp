@@ -4,8 +4,9 @@
 #include <boost/asio/post.hpp>
 #include <memory>
 
+#include "tokengate/detail/own_work.hpp"
 #include "tokengate/guard.hpp"
-#include "tokengate/impl/actor_state.hpp"
+#include "tokengate/impl/actor_issue.hpp"
 #include "tokengate/impl/serial_executor.hpp"
 
 /// @file
@@ -23,7 +24,9 @@ class lane_actor final : public actor_state<State> {
  public:
   lane_actor(gate& on, actor_options const& options, typename base::factory make)
       : base(on.get_executor(), options, std::move(make)),
-        turn_(guard(on, {.operation = options.name, .weight = options.weight}, &run)) {}
+        turn_(guard(on,
+                    {.operation = options.name, .weight = options.weight, .admission = own_work},
+                    &run)) {}
 
   [[nodiscard]] bool has_coroutines() const noexcept override { return false; }
 
@@ -33,12 +36,13 @@ class lane_actor final : public actor_state<State> {
     explicit turn_end(own self) noexcept : self_(std::move(self)) {}
     turn_end(turn_end&&) noexcept = default;
     ~turn_end() {
-      if (self_) self_->turn_lost(make_exception(error::broken_promise));
+      if (self_ && !issuing::note_loss(static_cast<base const*>(self_.get())))
+        self_->turn_lost(make_exception(error::broken_promise));
     }
     void operator()(std::exception_ptr failed, bool again) {
       auto const self = std::move(self_);
       if (failed)
-        self->end_with(std::move(failed));
+        self->end_with(std::move(failed));  // the gate takes no more
       else if (again)
         self->start_turn();
     }
@@ -50,12 +54,8 @@ class lane_actor final : public actor_state<State> {
   static bool run(own self) { return self->run_turn(); }
 
   void start_turn() noexcept override {
-    auto self = std::static_pointer_cast<lane_actor>(this->shared_from_this());
-    try {
-      turn_(self)(turn_end(self));
-    } catch (...) {
-      this->turn_lost(std::current_exception());
-    }
+    auto const self = std::static_pointer_cast<lane_actor>(this->shared_from_this());
+    this->issue_turn([&] { turn_(self)(turn_end(self)); });
   }
 
   guarded<bool (*)(own)> turn_;
@@ -79,7 +79,8 @@ class loop_actor final : public actor_state<State> {
     explicit turn(std::shared_ptr<loop_actor> self) noexcept : self_(std::move(self)) {}
     turn(turn&&) noexcept = default;
     ~turn() {
-      if (self_) self_->turn_lost(make_exception(error::broken_promise));
+      if (self_ && !issuing::note_loss(static_cast<base const*>(self_.get())))
+        self_->turn_lost(make_exception(error::broken_promise));
     }
     [[nodiscard]] allocator_type get_allocator() const noexcept { return {}; }
     void operator()() {
@@ -93,12 +94,8 @@ class loop_actor final : public actor_state<State> {
 
   void start_turn() noexcept override {
     if (this->context_ended()) return this->turn_lost(make_exception(error::closed));
-    try {
-      asio::post(this->executor(),
-                 turn(std::static_pointer_cast<loop_actor>(this->shared_from_this())));
-    } catch (...) {
-      this->turn_lost(std::current_exception());
-    }
+    auto const self = std::static_pointer_cast<loop_actor>(this->shared_from_this());
+    this->issue_turn([&] { asio::post(this->executor(), turn(self)); });
   }
 };
 

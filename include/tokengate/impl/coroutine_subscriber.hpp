@@ -31,7 +31,7 @@ class coroutine_subscriber final
              subscriber::traits{"coroutine", 1}, std::move(bus)) {}
 
  private:
-  void run(ref<subscriber>) noexcept override {
+  int run(ref<subscriber>) noexcept override {
     try {
       asio::co_spawn(coroutine_executor_type(this->executor()),
                      drain(ref<coroutine_subscriber>(this)), asio::detached);
@@ -39,6 +39,7 @@ class coroutine_subscriber final
       std::lock_guard hold(this->mutex);
       this->core.unschedule();  // no memory: the next event tries again
     }
+    return 1;
   }
 
   static asio::awaitable<void, coroutine_executor_type> drain(ref<coroutine_subscriber> self) {

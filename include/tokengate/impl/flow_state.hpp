@@ -141,7 +141,7 @@ class flow_state {
   /// Blocks a plain thread. False when the timeout passed first.
   [[nodiscard]] bool block(std::chrono::nanoseconds timeout) {
     if (is_ready()) return true;
-    check_may_block(may_block::plain_threads);
+    prepare_to_block(may_block::plain_threads);
     thread_waiter<flow_waiter<R>> self(this);
     wait_on_thread(*this, self, timeout);
     if (self.outcome == wait_outcome::refused)

@@ -5,8 +5,11 @@
 #include <memory>
 #include <utility>
 
+#include "tokengate/detail/mix.hpp"
+#include "tokengate/detail/own_work.hpp"
 #include "tokengate/guard.hpp"
 #include "tokengate/impl/bus_state.hpp"
+#include "tokengate/impl/issuing.hpp"
 #include "tokengate/impl/subscriber_handler.hpp"
 
 namespace tokengate::detail {
@@ -16,31 +19,6 @@ struct no_key {};
 
 /// Whether an error of a token says that its gate takes no more.
 [[nodiscard]] bool gate_is_over(std::exception_ptr const& error) noexcept;
-
-/// Around the issue of a subscriber's token. A handler that is destroyed meanwhile says so here:
-/// whether the call then throws, or returns, tells a token that could not be issued from one whose
-/// context has gone.
-class issuing {
- public:
-  explicit issuing(subscriber const& of) noexcept : of_(&of), outer_(std::exchange(now_, this)) {}
-  issuing(issuing const&) = delete;
-  issuing& operator=(issuing const&) = delete;
-  ~issuing() { now_ = outer_; }
-
-  /// Whether the handler was destroyed.
-  [[nodiscard]] bool lost() const noexcept { return lost_; }
-  /// By the destructor of a handler. False: its subscriber is not issuing.
-  [[nodiscard]] static bool note_loss(subscriber const& one) noexcept {
-    if (now_ == nullptr || now_->of_ != &one) return false;
-    return now_->lost_ = true;
-  }
-
- private:
-  static inline constinit thread_local issuing* now_ = nullptr;
-  subscriber const* of_;
-  issuing* outer_;
-  bool lost_ = false;
-};
 
 /// Handlers that run on a lane of a gate, as tokens.
 ///
@@ -84,6 +62,7 @@ class lane_subscriber final : public handling_subscriber<T, subscriber, Handler,
     token_options terms;
     terms.operation = self.name;
     terms.weight = options.weight;
+    terms.admission = own_work;
     return terms;
   }
 
@@ -111,12 +90,15 @@ class lane_subscriber final : public handling_subscriber<T, subscriber, Handler,
     batch_end(batch_end&&) noexcept = default;
     batch_end& operator=(batch_end&&) = delete;
     ~batch_end() {
-      if (of && !issuing::note_loss(*of)) of->end();  // destroyed with its context, unheard
+      if (of && !issuing::note_loss(of.get())) of->end();  // destroyed with its context, unheard
     }
     void operator()(std::exception_ptr error, bool more) {
       auto self = std::exchange(of, {});
-      if (error) return self->not_run(std::move(self), error);
-      if (more) self->issue_batch(std::move(self));
+      if (error) {  // only a gate that is over refuses it
+        (void)self->report(std::move(error));
+        self->end();
+      } else if (more)
+        self->issue_batch(std::move(self));
     }
   };
   struct single_end {
@@ -126,7 +108,7 @@ class lane_subscriber final : public handling_subscriber<T, subscriber, Handler,
     single_end(single_end&&) noexcept = default;
     single_end& operator=(single_end&&) = delete;
     ~single_end() {
-      if (of && !issuing::note_loss(*of)) of->end();
+      if (of && !issuing::note_loss(of.get())) of->end();
     }
     void operator()(std::exception_ptr error) {
       auto self = std::exchange(of, {});
@@ -139,7 +121,7 @@ class lane_subscriber final : public handling_subscriber<T, subscriber, Handler,
   void issue_batch(ref<lane_subscriber> self) noexcept {
     for (;;) {
       try {
-        issuing here(*self);
+        issuing here(self.get());
         batches_(self)(batch_end(self));
         if (here.lost()) end();
         return;
@@ -174,7 +156,7 @@ class lane_subscriber final : public handling_subscriber<T, subscriber, Handler,
     for (handling one = take_next(*self); one; one = take_next(*self)) {
       try {
         std::uint64_t const key = key_of(one.event());
-        issuing here(*self);
+        issuing here(self.get());
         auto token = singles_(single{self, std::move(one)});
         if constexpr (keyed)
           std::move(token).keyed(key)(single_end(self));
@@ -192,27 +174,19 @@ class lane_subscriber final : public handling_subscriber<T, subscriber, Handler,
     if constexpr (keyed) {
       auto const& value = static_cast<event_block<T>&>(event).value;
       using key = std::decay_t<std::invoke_result_t<Key&, T const&>>;
+      // Keys of a gate are everybody's, and its live keys impose their lanes. This object is alive
+      // as long as any token of it, so its address is nobody else's.
+      auto const mine = reinterpret_cast<std::uintptr_t>(this);
       if constexpr (std::integral<key>)
-        return static_cast<std::uint64_t>(std::invoke(key_, value));
+        return mix(mix(mine) + static_cast<std::uint64_t>(std::invoke(key_, value)));
       else
-        return static_cast<std::uint64_t>(std::hash<key>{}(std::invoke(key_, value)));
+        return mix(mix(mine) +
+                   static_cast<std::uint64_t>(std::hash<key>{}(std::invoke(key_, value))));
     } else {
       return 0;
     }
   }
 
-  /// A token of a batch ended without being run.
-  void not_run(ref<lane_subscriber> self, std::exception_ptr const& error) noexcept {
-    if (gate_is_over(error)) {
-      (void)this->report(error);
-      return end();
-    }
-    // An operator ended it: that stands for the event it would have begun with.
-    if (handling one = take_next(*self); one) {
-      one.finish(false, this->report(error));
-      issue_batch(std::move(self));
-    }
-  }
   void end() noexcept {
     if (auto const bus = bus_.lock(); bus && this->space != nullptr)
       bus_core::end(*this->space, *this);

@@ -92,8 +92,8 @@ class loop_port : public subscriber {
   }
 
  protected:
-  /// Runs handlers, on the executor; the runner's reference comes with it.
-  virtual void run(ref<subscriber> self) noexcept = 0;
+  /// Runs handlers, on the executor; the runner's reference comes with it. How many it ran.
+  virtual int run(ref<subscriber> self) noexcept = 0;
   /// Takes a turn through another executor than an io_context's. False: no memory.
   [[nodiscard]] virtual bool post_turn() noexcept = 0;
   /// The context goes, and the subscription may outlive it: a strand may not.
@@ -124,11 +124,16 @@ class loop_port : public subscriber {
   static void deliver(queued_wait& wait) {
     loop_port& it = self(wait);
     subscriber* next = std::exchange(it.followers_, nullptr);
-    it.run(ref<subscriber>::adopt(&it));
+    int ran = it.run(ref<subscriber>::adopt(&it)) - 1;  // one is counted already
     while (next != nullptr) {
       auto& follower = static_cast<loop_port&>(*std::exchange(next, next->next_in_round));
-      follower.run(ref<subscriber>::adopt(&follower));
+      if (!turn_queue::spend(ran)) {  // others of the loop get their turn
+        follower.followers_ = next;
+        return follower.wake();
+      }
+      ran = follower.run(ref<subscriber>::adopt(&follower));
     }
+    (void)turn_queue::spend(ran);
   }
   static bool never(queued_wait&, wait_outcome) noexcept { return false; }
   /// The context goes: so does the subscription.
@@ -176,7 +181,7 @@ class executor_subscriber : public loop_port {
     [[nodiscard]] allocator_type get_allocator() const noexcept { return {}; }
     void operator()() {
       auto& it = static_cast<executor_subscriber&>(*of);
-      it.run(std::move(of));
+      (void)it.run(std::move(of));
     }
   };
 
@@ -215,7 +220,7 @@ class loop_subscriber final
              std::move(bus)) {}
 
  private:
-  void run(ref<subscriber> self) noexcept override {
+  int run(ref<subscriber> self) noexcept override {
     int left = base::budget;
     for (handling one = take_next(*self); one;) {
       auto error = this->call(one.event());
@@ -225,8 +230,10 @@ class loop_subscriber final
         continue;
       }
       one.finish(well, std::move(error));
-      return self.release()->wake();  // others of the loop get their turn
+      self.release()->wake();  // others of the loop get their turn
+      break;
     }
+    return base::budget - left;
   }
 };
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tokengate/channel.hpp"
+#include "tokengate/detail/own_work.hpp"
 #include "tokengate/detail/stage_core.hpp"
 #include "tokengate/guard.hpp"
 #include "tokengate/impl/pipeline_state.hpp"
@@ -145,7 +146,8 @@ class stage_of final : public pipeline_stage {
     if constexpr (coroutine)
       return std::move(function);
     else
-      return guard(on, {.operation = options.name, .weight = options.weight}, std::move(function));
+      return guard(on, {.operation = options.name, .weight = options.weight, .admission = own_work},
+                   std::move(function));
   }
 
   [[nodiscard]] std::shared_ptr<pipeline_state> shared() const {

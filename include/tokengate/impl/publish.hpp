@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/system/system_error.hpp>
+#include <concepts>
 #include <optional>
 #include <stdexcept>
 #include <string_view>
@@ -34,6 +35,23 @@ using lazy_publish = lazy_wait<Signature, Waiter, bus_state, event_ref, destinat
   if (result.is == publish_result::state::closed) throw boost::system::system_error(error::closed);
   if (result.is == publish_result::state::full) return std::nullopt;
   return result.accepted;
+}
+
+template <class T>
+inline constexpr bool is_char_pointer = false;
+template <class C>
+requires std::same_as<C, char> || std::same_as<C, wchar_t> || std::same_as<C, char8_t> ||
+    std::same_as<C, char16_t> || std::same_as<C, char32_t>
+inline constexpr bool is_char_pointer<C*> = true;
+template <class C>
+inline constexpr bool is_char_pointer<C const*> = is_char_pointer<C*>;
+
+template <class T>
+constexpr void check_event() {
+  static_assert(!is_char_pointer<T>,
+                "tokengate: an event that is a pointer to characters, such as a string literal, "
+                "would go to a topic of that pointer type, where no subscriber of std::string "
+                "hears it, and might dangle. Publish a std::string.");
 }
 
 inline void check_subject(std::string_view subject) {

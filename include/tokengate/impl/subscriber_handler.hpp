@@ -122,7 +122,7 @@ class handling {
  private:
   [[nodiscard]] bool finish(bool well, std::exception_ptr const& error, aftermath& after) noexcept {
     event_base& event = *std::exchange(event_, nullptr);
-    auto const lag = tick_clock::elapsed(event.published_at, started_);
+    auto const lag = tick_clock::elapsed(of_->due(event), started_);
     auto const now = tick_clock::now();
     auto const run = tick_clock::elapsed(std::exchange(started_, now), now);
     return of_->core.finish(event, well, error, lag, run, after);

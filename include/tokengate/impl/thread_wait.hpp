@@ -18,8 +18,10 @@ namespace tokengate::detail {
 /// which an operation of the library has ever waited.
 enum class may_block : std::uint8_t { plain_threads, workers_too };
 
-/// Throws would_deadlock where the calling thread may not block.
-void check_may_block(may_block who);
+/// Before a thread blocks for somebody, in whatever wait of the library. Throws would_deadlock
+/// where it may not. A worker publishes the results that it has staged: what it is about to wait
+/// for may hang on them.
+void prepare_to_block(may_block who);
 
 /// Where a thread sleeps. The word is all that the other side touches, and only its address once it
 /// is set: the sleeper may be gone by then.
@@ -82,7 +84,7 @@ void wait_on_thread(State& state, thread_waiter<Waiter>& self, std::chrono::nano
     if (state.try_start(self)) return;
   }
   if (timeout.count() > 0) {
-    check_may_block(who);
+    prepare_to_block(who);
     if constexpr (requires { state.try_start(self); }) {
       looking here(timeout);
       while (here.next())

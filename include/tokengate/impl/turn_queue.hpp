@@ -96,6 +96,9 @@ class turn_queue final : public asio::execution_context::service {
 
   /// Handlers that one turn runs before others of the loop get theirs.
   static constexpr int budget = 64;
+  /// From inside deliver(), when that runs more handlers than one: counts them as well. False: it
+  /// has to leave the rest to another turn.
+  static bool spend(int handlers) noexcept { return (here.left -= handlers) > 0; }
 
   explicit turn_queue(asio::execution_context& owner);
   ~turn_queue() override;
@@ -198,6 +201,7 @@ class turn_queue final : public asio::execution_context::service {
     turn_queue* queue = nullptr;
     std::uint64_t enough = 0;  ///< the time after which it polls no more; 0 when it is not hot
     bool found = false;        ///< poll_for() has waited for something that came
+    int left = 0;              ///< of its budget
   };
   /// How looking has paid lately on the thread.
   struct look_luck {
