@@ -99,7 +99,9 @@ TEST_F(actor_faults, state_is_built_anew_where_a_failure_restarts_it) {
 
 TEST_F(actor_faults, one_that_ends_with_a_failure_ends_with_that) {
   auto const one = make(true, on_actor_failure::escalate);
-  attempt(1, true, [&] { (void)one->tell(&tally::add); });  // the message is the first
+  // The message is the first.
+  bool const hit = attempt(1, true, [&] { (void)one->tell(&tally::add); });
+  if (!hit) GTEST_SKIP() << "the pool still had a block: see the builds that do not recycle";
   outcome<void> joined;
   one->async_join(keep(joined));
   run_until_done(joined);

@@ -264,7 +264,9 @@ TEST_P(fairness, of_receivers) {
       EXPECT_TRUE(each.served || each.limit || each.cancelled);
       if (!each.served) continue;
       EXPECT_TRUE(got.insert(each.value).second) << "received twice: " << each.value;
-      if (nobody_gives_up) EXPECT_GT(each.value, last) << "overtaken";
+      if (nobody_gives_up) {
+        EXPECT_GT(each.value, last) << "overtaken";
+      }
       last = each.value;
     }
   }

@@ -89,12 +89,12 @@ TEST_F(dispatcher_by_value, own_work_waits_beyond_the_bound_and_is_not_killed_be
   dispatcher_.admit(other, 1);
   EXPECT_EQ(dispatcher_.waiting_room(1), 5u);
   EXPECT_EQ(other.outcome, token_state::rejected);
-  EXPECT_FALSE(dispatcher_.kill(own.id));
+  EXPECT_FALSE(dispatcher_.kill(own.way.in.id));
   while (own.where != token_base::place::slot) {
     run_one(worker, 1);
     dispatcher_.pump(1);
   }
-  EXPECT_FALSE(dispatcher_.kill(own.id)) << "its worker has not taken it";
+  EXPECT_FALSE(dispatcher_.kill(own.way.in.id)) << "its worker has not taken it";
   while (own.outcome == token_state::created) run_one(worker, 1);
   EXPECT_EQ(own.outcome, token_state::completed);
 }
