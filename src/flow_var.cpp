@@ -9,7 +9,11 @@
 namespace tokengate::detail {
 
 std::exception_ptr no_result(std::future_errc why) noexcept {
-  return std::make_exception_ptr(std::future_error(why));
+  try {
+    throw std::future_error(why);  // its text is allocated
+  } catch (...) {
+    return std::current_exception();
+  }
 }
 
 void lost_error(gate_core* gate, std::exception_ptr const& error) noexcept {

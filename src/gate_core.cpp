@@ -20,8 +20,10 @@ constexpr std::chrono::nanoseconds turn_time = std::chrono::microseconds(8);
 /// Tokens that a turn takes into the books at once.
 constexpr std::uint64_t reserve_work = 64;
 
-std::uint64_t hot_ticks(pool_core const& pool, std::chrono::nanoseconds span) noexcept {
-  return tick_clock::to_ticks(pool.throttled() ? std::min(span, throttled_patience) : span);
+std::uint64_t hot_ticks(pool_core const& pool, hot_drain policy,
+                        std::chrono::nanoseconds span) noexcept {
+  bool const brief = pool.throttled() && policy != hot_drain::always;
+  return tick_clock::to_ticks(brief ? std::min(span, throttled_patience) : span);
 }
 
 note& issue_note(token_base& token) noexcept {
@@ -48,8 +50,8 @@ gate_core::gate_core(asio::any_io_executor executor, std::unique_ptr<executor_po
       turn_ticks_(tick_clock::to_ticks(turn_time)),
       drain_ticks_(tick_clock::to_ticks(options.drain_time)),
       publish_after_(tick_clock::to_ticks(std::chrono::microseconds(1))),
-      hot_limit_(hot_ticks(*pool_, options.hot_limit)),
-      hot_base_(hot_ticks(*pool_, std::chrono::microseconds(30))),
+      hot_limit_(hot_ticks(*pool_, options.hot, options.hot_limit)),
+      hot_base_(hot_ticks(*pool_, options.hot, std::chrono::microseconds(30))),
       dispatcher_({options_.backlog, options_.waiting}),
       timer_(std::in_place, executor_) {
   dispatcher_.set_hand_over(static_cast<std::uint32_t>(tick_clock::to_ticks(hand_over)));

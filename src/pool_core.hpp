@@ -13,9 +13,9 @@
 
 namespace tokengate::detail {
 
-/// Under a quota below the usable cores nobody polls for longer: about the CPU time of a sleep and
-/// a wake-up, so that waiting costs at most twice as much as without, and far less while work
-/// comes.
+/// Under a quota below the usable cores no worker, and no gate but with hot_drain::always, polls
+/// for longer: about the CPU time of a sleep and a wake-up, so that waiting costs at most twice as
+/// much as without, and far less while work comes.
 inline constexpr std::chrono::nanoseconds throttled_patience = std::chrono::microseconds(10);
 
 /// The threads of a worker_pool and what belongs to them. Kept alive by the pool, its gates and the

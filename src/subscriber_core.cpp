@@ -175,7 +175,7 @@ event_base* subscriber_core::try_read(aftermath& after) noexcept {
 
 event_base* subscriber_core::fetch(std::uint64_t& ticket, aftermath& after) noexcept {
   if (ended() || queued() == 0) return nullptr;
-  ticket = returned_.empty() ? ++fetched_ : returned_.front_number();
+  ticket = beside_ == 0 ? ++fetched_ : returned_.front_number();
   event_base& event = pop(after);
   ++counts_.handled;
   wake_idle(after);
@@ -185,16 +185,23 @@ event_base* subscriber_core::fetch(std::uint64_t& ticket, aftermath& after) noex
 bool subscriber_core::retract(stream_reader& reader, aftermath& after) noexcept {
   if (reader.linked() || reader.event == nullptr || ended()) return false;
   event_base& event = *reader.event;
+  auto const is_older = [&] {
+    return !queue_.empty() || (beside_ != 0 && returned_.front_number() > reader.ticket);
+  };
   if (waiter* const next = readers_.pop_front()) {
     give(*next, event, reader.ticket, after);
-  } else if (when_full_ == full_policy::latest && !queue_.empty()) {
+  } else if (when_full_ == full_policy::latest && is_older()) {
     --counts_.handled;
     ++counts_.dropped;
     after.settle(event, delivery_end::dropped);
-  } else if (returned_.put(reader.ticket, &event)) {
-    --counts_.handled;
   } else {
-    return false;
+    if (when_full_ == full_policy::latest && beside_ != 0) {
+      ++counts_.dropped;
+      after.settle(pop_oldest(), delivery_end::dropped);
+    }
+    if (!returned_.put(reader.ticket, &event)) return false;
+    ++beside_;
+    --counts_.handled;
   }
   reader.event = nullptr;
   return true;

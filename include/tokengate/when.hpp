@@ -29,13 +29,22 @@ template <class Range>
 concept flow_range = std::ranges::input_range<Range> &&
     std::same_as<std::ranges::range_value_t<Range>, flow_var<flow_value_t<Range>>>;
 
+/// A flow variable without a state would never be ready; one that was taken is.
+template <class R>
+void check_state(flow_var<R> const& one) {
+  if (!one.valid() && !one.ready()) std::rethrow_exception(no_result(std::future_errc::no_state));
+}
+
+/// All or nothing, where the range can be gone through twice.
 template <class Range>
 [[nodiscard]] auto take_all(Range&& range) {
   std::vector<flow_var<flow_value_t<Range>>> taken;
+  if constexpr (std::ranges::forward_range<Range>) {
+    for (auto const& each : range) check_state(each);
+    taken.reserve(static_cast<std::size_t>(std::ranges::distance(range)));
+  }
   for (auto& each : range) {
-    // A flow variable without a state would never be ready; one that was taken is.
-    if (!each.valid() && !each.ready())
-      std::rethrow_exception(no_result(std::future_errc::no_state));
+    check_state(each);
     taken.push_back(std::move(each));
   }
   return taken;

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tokengate/detail/subject.hpp"
@@ -160,8 +161,10 @@ class bus_model {
         std::ranges::find_if(to.queue, [&](int queued) { return !to.fetched.contains(queued); });
     if (!to.readers.empty()) {
       hand_to_reader(to, event);
-    } else if (to.policy == full_policy::latest && fresh != to.queue.end()) {
-      drop(to, event);
+    } else if (to.policy == full_policy::latest && !to.queue.empty()) {
+      bool const older =
+          fresh != to.queue.end() || to.fetched[to.queue.front()] > to.fetched[event];
+      drop(to, older ? event : std::exchange(to.queue.front(), event));
     } else {
       auto const later = std::find_if(to.queue.begin(), fresh, [&](int queued) {
         return to.fetched[queued] > to.fetched[event];

@@ -141,7 +141,7 @@ class subscriber_core {
   /// It takes nothing more, nothing is queued, and no handler runs.
   [[nodiscard]] bool over() const noexcept { return closed() && queued() == 0 && running_ == 0; }
   [[nodiscard]] bool scheduled() const noexcept { return scheduled_; }
-  [[nodiscard]] std::size_t queued() const noexcept { return returned_.size() + queue_.size(); }
+  [[nodiscard]] std::size_t queued() const noexcept { return beside_ + queue_.size(); }
   [[nodiscard]] std::size_t held() const noexcept { return held_.size(); }
   [[nodiscard]] std::size_t reading() const noexcept { return readers_.size(); }
   [[nodiscard]] std::uint32_t running() const noexcept { return running_; }
@@ -151,7 +151,7 @@ class subscriber_core {
   [[nodiscard]] subscriber_counts const& counts() const noexcept { return counts_; }
   /// The oldest event that waits; null when none does.
   [[nodiscard]] event_base const* oldest() const noexcept {
-    if (!returned_.empty()) return returned_.front();
+    if (beside_ != 0) return returned_.front();
     return queue_.empty() ? nullptr : &queue_.front();
   }
 
@@ -168,19 +168,19 @@ class subscriber_core {
   void let_go(held_delivery& publisher, aftermath& after) noexcept;
   event_base& pop(aftermath& after) noexcept;
   event_base& pop_oldest() noexcept {
-    if (returned_.empty()) return queue_.pop();
+    if (beside_ == 0) return queue_.pop();
     event_base& event = *returned_.front();
     returned_.pop();
+    --beside_;
     return event;
   }
   void give(waiter& to, event_base& event, std::uint64_t ticket, aftermath& after) noexcept;
   [[nodiscard]] event_base* fetch(std::uint64_t& ticket, aftermath& after) noexcept;
 
   event_ring queue_;
-  returned_items<event_base*> returned_{};  ///< of a stream; before the queue
-  std::uint64_t fetched_ = 0;               ///< by readers
   std::size_t const capacity_;
   std::size_t reserved_ = 0;
+  std::size_t beside_ = 0;  ///< in returned_
   intrusive_list<held_delivery> held_;
   intrusive_list<waiter> readers_;
   intrusive_list<waiter> idle_waiters_;
@@ -191,6 +191,9 @@ class subscriber_core {
   bool scheduled_ = false;
   bool disconnected_ = false;
   subscriber_counts counts_{};
+  // Of a stream: what its readers gave back, which comes before the queue.
+  returned_items<event_base*> returned_{};
+  std::uint64_t fetched_ = 0;  ///< by readers
 };
 
 }  // namespace tokengate::detail

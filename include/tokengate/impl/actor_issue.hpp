@@ -29,16 +29,19 @@ void actor_state<State>::turn_lost(std::exception_ptr why) noexcept {
 }
 
 /// Issues a turn. Each try that finds no memory stands for a failure of the message at the front.
+/// But a strand may throw when it has taken the turn already, and is locked for good then: such a
+/// turn still lives, and is lost.
 template <class State>
 template <class Issue>
 void actor_state<State>::issue_turn(Issue issue) noexcept {
   for (;;) {
+    issuing here(this);
     try {
-      issuing here(this);
       issue();
       if (here.lost()) turn_lost(make_exception(error::broken_promise));
       return;
     } catch (...) {
+      if (!here.lost()) return turn_lost(std::current_exception());
       if (!turn_refused(std::current_exception())) return;
     }
   }

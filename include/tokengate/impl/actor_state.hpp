@@ -157,6 +157,7 @@ class actor_state : public actor_mailbox<State>,
       // A message that came after build() had seen none waits for a turn that builds the state.
       if (lost_ || !state_) return nullptr;
       next = take_front(woken);
+      current_ = next.get();
     }
     resume_all(woken);
     return next;
@@ -166,7 +167,6 @@ class actor_state : public actor_mailbox<State>,
     actor_message* admitted = nullptr;
     std::unique_ptr<message> next(static_cast<message*>(core_.take(admitted)));
     this->has_place(admitted, woken);
-    current_ = next.get();
     return next;
   }
 

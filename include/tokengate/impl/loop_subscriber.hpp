@@ -124,7 +124,8 @@ class loop_port : public subscriber {
   static void deliver(queued_wait& wait) {
     loop_port& it = self(wait);
     subscriber* next = std::exchange(it.followers_, nullptr);
-    int ran = it.run(ref<subscriber>::adopt(&it)) - 1;  // one is counted already
+    int const first = it.run(ref<subscriber>::adopt(&it));
+    int ran = first == 0 ? 0 : first - 1;  // one is counted already
     while (next != nullptr) {
       auto& follower = static_cast<loop_port&>(*std::exchange(next, next->next_in_round));
       if (!turn_queue::spend(ran)) {  // others of the loop get their turn
