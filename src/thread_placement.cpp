@@ -3,6 +3,7 @@
 
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +16,19 @@ namespace tokengate::detail {
 namespace {
 
 constexpr int lowest_nice = 19;
+
+/// What sched_setattr(2) takes, in its first version; glibc has no declaration of it before 2.41.
+struct scheduling_attributes {
+  std::uint32_t size = sizeof(scheduling_attributes);
+  std::uint32_t policy = 0;
+  std::uint64_t flags = 0;
+  std::int32_t nice = 0;
+  std::uint32_t priority = 0;
+  std::uint64_t runtime = 0;  ///< for a normal thread its time slice in ns; 0 is the system's own
+  std::uint64_t deadline = 0;
+  std::uint64_t period = 0;
+};
+static_assert(sizeof(scheduling_attributes) == 48);
 
 class own_scheduler final : public thread_scheduler {
  public:
@@ -34,6 +48,13 @@ class own_scheduler final : public thread_scheduler {
 
   int set_nice(int nice) noexcept override {
     return setpriority(PRIO_PROCESS, thread_id(), nice) == 0 ? 0 : errno;
+  }
+
+  void set_slice(std::chrono::nanoseconds slice) noexcept override {
+    scheduling_attributes now;
+    if (syscall(SYS_sched_getattr, 0, &now, sizeof now, 0) != 0) return;
+    now.runtime = static_cast<std::uint64_t>(slice.count());
+    syscall(SYS_sched_setattr, 0, &now, 0);
   }
 
  private:
@@ -103,6 +124,7 @@ void apply_lane_priority(thread_scheduler& os, weight lane, placement_report& re
     // Worth having even where the policy was refused: it is the nice value that lets others pass.
     auto const wanted = std::min(os.nice() + nice, lowest_nice);
     note(os.set_nice(wanted));
+    os.set_slice(lower_slice);
   };
   switch (lane) {
     case weight::light: {

@@ -37,6 +37,8 @@ class thread_scheduler {
   virtual int nice() noexcept = 0;
   virtual int set_policy(int policy) noexcept = 0;  ///< 0 or an errno
   virtual int set_nice(int nice) noexcept = 0;      ///< 0 or an errno
+  /// A wish, for normal threads and SCHED_BATCH: Linux before 6.12 takes no notice of it.
+  virtual void set_slice(std::chrono::nanoseconds slice) noexcept = 0;
 };
 
 /// Added to the inherited nice value in the medium lane. Measured on Linux 6.18, a light thread
@@ -45,6 +47,11 @@ class thread_scheduler {
 /// 33 %, with nice 10 not even at 77 %. Still 5: the default lane should not starve beside a busy
 /// event loop or another process on its core.
 inline constexpr int medium_nice = 5;
+
+/// Time slice of the lanes below light, the longest that Linux takes. To the scheduler who asks for
+/// a long slice is in no hurry, so that loops and light workers go first; the share of the core
+/// stays. See record 6 in doc/decision.
+inline constexpr std::chrono::milliseconds lower_slice{100};
 
 /// Asks for the scheduling class of a lane and fills the priority fields of `report`:
 /// light is normal, medium SCHED_BATCH with a higher nice value, heavy SCHED_IDLE or, where that is

@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <cstdint>
 #include <string>
 #include <thread>
 #include <vector>
@@ -40,7 +43,9 @@ class fake_scheduler final : public thread_scheduler {
     nice_ = nice;
     return 0;
   }
+  void set_slice(std::chrono::nanoseconds slice) noexcept override { slice_ = slice; }
 
+  std::chrono::nanoseconds slice_{0};
   int policy_ = SCHED_OTHER;
   int nice_ = 0;
   int refuse_idle_ = 0;
@@ -67,6 +72,17 @@ TEST(lane_priority, each_lane_gets_its_class) {
   expect(applied(light, weight::light), lane_priority::normal, "SCHED_OTHER", 0, 0);
   expect(applied(medium, weight::medium), lane_priority::batch, "SCHED_BATCH", medium_nice, 0);
   expect(applied(heavy, weight::heavy), lane_priority::idle, "SCHED_IDLE", 0, 0);
+}
+
+TEST(lane_priority, lower_lanes_are_in_no_hurry) {
+  fake_scheduler light, medium, heavy;
+  heavy.refuse_idle_ = EPERM;
+  (void)applied(light, weight::light);
+  (void)applied(medium, weight::medium);
+  (void)applied(heavy, weight::heavy);
+  EXPECT_EQ(light.slice_.count(), 0);
+  EXPECT_EQ(medium.slice_, lower_slice);
+  EXPECT_EQ(heavy.slice_, lower_slice);
 }
 
 TEST(lane_priority, heavy_without_idle_falls_back_to_batch) {
@@ -167,6 +183,27 @@ TEST(place_current_thread, report_says_what_the_thread_has) {
       EXPECT_EQ(report.priority, "SCHED_IDLE");
     }
   }
+}
+
+/// Of the calling thread, by sched_getattr(2), which glibc does not declare; 0 where the system
+/// does not tell.
+std::chrono::nanoseconds slice_of_this_thread() {
+  std::uint64_t attributes[6] = {};
+  if (syscall(SYS_sched_getattr, 0, attributes, sizeof attributes, 0) != 0) return {};
+  return std::chrono::nanoseconds(attributes[3]);
+}
+
+TEST(place_current_thread, slice_reaches_the_system) {
+  if (slice_of_this_thread().count() == 0) GTEST_SKIP() << "this Linux has no slices";
+  std::chrono::nanoseconds light{}, medium{};
+  std::thread([&] {
+    (void)place_current_thread(0, false, weight::light, true);
+    light = slice_of_this_thread();
+    (void)place_current_thread(0, false, weight::medium, true);
+    medium = slice_of_this_thread();
+  }).join();
+  EXPECT_EQ(light, slice_of_this_thread());
+  EXPECT_EQ(medium, lower_slice);
 }
 
 TEST(place_current_thread, lanes_of_other_threads_are_left_alone) {
