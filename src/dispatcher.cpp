@@ -140,8 +140,12 @@ dispatcher::step dispatcher::try_dispatch(token_base& token, std::uint64_t now) 
 }
 
 /// Join the shortest bounded queue. Among equals: where nothing else of this gate runs, where a
-/// worker is awake, not on the loop's own core; children near their lead.
+/// worker is awake, not on the loop's own core (where brief functions go last of all); children
+/// near their lead.
 lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near) noexcept {
+  // A worker on the loop's own core takes the core from it: brief functions go there last.
+  bool const brief = lane.estimate.known() && lane.estimate.mean() < hand_over_;
+  std::uint32_t const own_core = brief ? 16 * link::capacity : 4;
   lane_link* best = nullptr;
   std::uint32_t best_cost = ~std::uint32_t{0};
   for (lane_link* candidate : lane.links) {
@@ -152,7 +156,7 @@ lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near) noexcept {
     if (core != near) {
       if (near != token_extras::no_core) cost += 1;
       if (core_load_[core] > candidate->in_flight()) cost += 8;
-      if (core == avoid_) cost += 4;
+      if (core == avoid_) cost += own_core;
     }
     if (candidate->worker().looks_parked()) cost += 2;
     if (cost < best_cost) {

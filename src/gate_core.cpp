@@ -17,6 +17,11 @@ constexpr std::chrono::nanoseconds brief = std::chrono::microseconds(1);
 constexpr std::chrono::nanoseconds poll_within_turn = std::chrono::nanoseconds(1500);
 /// As long as results keep coming, a turn goes on for about this.
 constexpr std::chrono::nanoseconds turn_time = std::chrono::microseconds(8);
+/// What handlers issue in a turn is published after about this, or when the turn ends. Later where
+/// a token gains nothing by it: all workers of its lane share their cores with busy loops, and each
+/// wake-up takes one from a loop for some microseconds.
+constexpr std::chrono::nanoseconds publish_after = std::chrono::microseconds(1);
+constexpr std::chrono::nanoseconds publish_crowded_after = std::chrono::microseconds(200);
 /// Tokens that a turn takes into the books at once.
 constexpr std::uint64_t reserve_work = 64;
 
@@ -49,7 +54,8 @@ gate_core::gate_core(asio::any_io_executor executor, std::unique_ptr<executor_po
       poll_ticks_(tick_clock::to_ticks(poll_within_turn)),
       turn_ticks_(tick_clock::to_ticks(turn_time)),
       drain_ticks_(tick_clock::to_ticks(options.drain_time)),
-      publish_after_(tick_clock::to_ticks(std::chrono::microseconds(1))),
+      publish_after_(tick_clock::to_ticks(publish_after)),
+      publish_crowded_after_(tick_clock::to_ticks(publish_crowded_after)),
       hot_limit_(hot_ticks(*pool_, options.hot, options.hot_limit)),
       hot_base_(hot_ticks(*pool_, options.hot, std::chrono::microseconds(30))),
       dispatcher_({options_.backlog, options_.waiting}),
@@ -92,7 +98,9 @@ void gate_core::issue(token_base& token) noexcept {
     if (here.reserved == 0) begin_work(here.reserved = reserve_work);
     --here.reserved;
     if ((here.stageable >> token.lane & 1) != 0 && here.stage->push(token)) {
-      if (here.staged_since == 0) here.staged_since = now;
+      bool const crowded = (here.crowded >> token.lane & 1) != 0;
+      auto const at = now + (crowded ? publish_crowded_after_ : publish_after_);
+      if (here.publish_at == 0 || at < here.publish_at) here.publish_at = at;
       return;
     }
   } else {

@@ -96,11 +96,12 @@ class gate_core final : public return_bell,
   struct delivery {
     gate_core* gate = nullptr;
     issue_stage* stage = nullptr;
-    std::uint8_t stageable = 0;      ///< lanes, a bit each, whose tokens may wait in the stage
-    bool posted = false;             ///< another turn was posted by this one
-    std::uint32_t reserved = 0;      ///< tokens that work_word_ counts ahead of their issue
-    std::uint64_t staged_since = 0;  ///< ticks, 0 when nothing is staged
-    std::uint64_t issued_at = 0;     ///< the last stamp that was taken, so that it serves twice
+    std::uint8_t stageable = 0;    ///< lanes, a bit each, whose tokens may wait in the stage
+    bool posted = false;           ///< another turn was posted by this one
+    std::uint32_t reserved = 0;    ///< tokens that work_word_ counts ahead of their issue
+    std::uint8_t crowded = 0;      ///< lanes, a bit each, whose workers have no core to themselves
+    std::uint64_t publish_at = 0;  ///< ticks, 0 when nothing is staged
+    std::uint64_t issued_at = 0;   ///< the last stamp that was taken, so that it serves twice
   };
   [[nodiscard]] static delivery& delivery_here() noexcept;
 
@@ -129,6 +130,7 @@ class gate_core final : public return_bell,
   [[nodiscard]] std::size_t collect_batch(intrusive_list<token_base>& batch, std::size_t budget,
                                           std::uint64_t now) noexcept;
   [[nodiscard]] std::uint8_t busy_lanes() const noexcept;
+  [[nodiscard]] std::uint8_t crowded_lanes() const noexcept;
   void publish_staged() noexcept;
 
   // gate_hot.cpp
@@ -171,6 +173,7 @@ class gate_core final : public return_bell,
   std::uint64_t const turn_ticks_;
   std::uint64_t const drain_ticks_;
   std::uint64_t const publish_after_;
+  std::uint64_t const publish_crowded_after_;
   std::uint64_t const hot_limit_;
   std::uint64_t const hot_base_;
 

@@ -104,7 +104,7 @@ void gate_core::drain(bool continued, std::uint64_t posted_at) {
     mine.deliver(batch, until);
     // While another turn is posted and results keep coming, they need not wait for it.
     if (budget == 0 || std::exchange(delivery_here().issued_at, 0) > enough) return;
-    if (delivery_here().staged_since != 0) publish_staged();
+    if (delivery_here().publish_at != 0) publish_staged();
     if (!delivery_here().posted || !combiner_.try_enter()) return;
     now = tick_clock::now();
     if (now > enough) return leave();
@@ -117,7 +117,11 @@ std::size_t gate_core::collect_batch(intrusive_list<token_base>& batch, std::siz
                                      std::uint64_t now) noexcept {
   if (turns_++ % core_check == 0) {
     int const here = ::sched_getcpu();
-    if (here >= 0) dispatcher_.avoid_core(pool_->index_of_core(static_cast<unsigned>(here)));
+    if (here >= 0) {
+      auto const core = pool_->index_of_core(static_cast<unsigned>(here));
+      dispatcher_.avoid_core(core);
+      loop_core.store(core, std::memory_order_relaxed);
+    }
   }
   std::size_t const returned = collect(budget, now);
   if (returned != 0) {

@@ -42,6 +42,8 @@ std::uint64_t gate_core::hot_span() const noexcept {
 bool gate_core::stay_hot(std::uint64_t now) noexcept {
   if (options_.hot == hot_drain::off || now > hot_until_) return false;
   if (options_.hot == hot_drain::always) return true;
+  // The worker could not run while its loop polls for what it does.
+  if (dispatcher_.only_on_avoided_core()) return false;
   auto const loops = static_cast<std::size_t>(pool_->hot_loops.load(std::memory_order_relaxed));
   if (dispatcher_.busy_cores() + loops + (hot_ ? 0 : 1) > pool_->usable_cores()) return false;
   for (std::size_t lane = 0; lane != lane_count; ++lane)

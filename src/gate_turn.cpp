@@ -19,7 +19,7 @@ gate_core::turn::turn(gate_core& gate) noexcept : gate_(gate), outer_(delivery_h
 gate_core::turn::~turn() {
   delivery& here = delivery_here();
   if (issue_stage* stage = std::exchange(here.stage, nullptr)) {
-    if (here.staged_since != 0) gate_.publish_staged();
+    if (here.publish_at != 0) gate_.publish_staged();
     gate_.stages_.give_back(stage);
   }
   std::uint64_t const done = ended_ + here.reserved;
@@ -33,6 +33,7 @@ void gate_core::turn::prepare(std::size_t handlers) noexcept {
   if (handlers < 2) return;  // a single token does not wait for company
   if (here.stage == nullptr) here.stage = gate_.stages_.take();
   if (here.stage != nullptr) here.stageable = gate_.busy_lanes();
+  here.crowded = gate_.crowded_lanes();
 }
 
 void gate_core::turn::deliver(intrusive_list<token_base>& batch, std::uint64_t until) {
@@ -61,8 +62,7 @@ void gate_core::turn::deliver(intrusive_list<token_base>& batch, std::uint64_t u
     auto now = std::exchange(here.issued_at, 0);
     if (now == 0) now = tick_clock::now();
     if (now > until) break;
-    if (here.staged_since != 0 && now - here.staged_since > gate_.publish_after_)
-      gate_.publish_staged();
+    if (here.publish_at != 0 && now > here.publish_at) gate_.publish_staged();
   }
 }
 
@@ -74,9 +74,17 @@ std::uint8_t gate_core::busy_lanes() const noexcept {
   return static_cast<std::uint8_t>(lanes);
 }
 
+/// Lanes, a bit each, in which to wake a worker takes a core from a loop.
+std::uint8_t gate_core::crowded_lanes() const noexcept {
+  unsigned lanes = 0;
+  for (std::size_t lane = 0; lane != lane_count; ++lane)
+    lanes |= static_cast<unsigned>(dispatcher_.crowded(lane)) << lane;
+  return static_cast<std::uint8_t>(lanes);
+}
+
 /// Admits what this thread has staged. If somebody else is in, he does it, or the next one.
 void gate_core::publish_staged() noexcept {
-  delivery_here().staged_since = 0;
+  delivery_here().publish_at = 0;
   enter();
   leave();
 }

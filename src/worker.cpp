@@ -184,9 +184,28 @@ bool worker::anything() const noexcept {
       local_, [](auto const& from) { return from->to->mailbox.read_available() != 0; });
 }
 
+/// Whether a loop is busy on this worker's core, which spinning would take from it. Tells the
+/// gates.
+bool worker::is_crowded() noexcept {
+  bool const crowded = placement_.pinned && std::ranges::any_of(local_, [this](auto const& from) {
+                         return_bell const& bell = *from->to->bell;
+                         return bell.loop_core.load(std::memory_order_relaxed) == core_ &&
+                                !bell.parking.looks_parked();
+                       });
+  if (crowded || crowded_)
+    for (auto& each : local_) {
+      auto& told = each->to->crowded;
+      if (told.load(std::memory_order_relaxed) != crowded)
+        told.store(crowded, std::memory_order_relaxed);
+    }
+  crowded_ = crowded;
+  return crowded;
+}
+
 /// True when something came. By clock and not by count, and less when it has not paid lately.
 bool worker::spin() noexcept {
   if (spin_now_ == 0 || (lane_ == weight::heavy && !pool_.heavy_spins)) return false;
+  if (is_crowded()) return false;
   if (pool_.spinners.fetch_add(1, std::memory_order_relaxed) >= pool_.most_spinners) {
     pool_.spinners.fetch_sub(1, std::memory_order_relaxed);
     return false;

@@ -83,6 +83,7 @@ class worker {
   void execute(token_base& token, std::uint64_t& now) noexcept;
   void give_back(attached& to) noexcept;
   [[nodiscard]] bool anything() const noexcept;
+  [[nodiscard]] bool is_crowded() noexcept;
   [[nodiscard]] bool spin() noexcept;
   void park() noexcept;
   void leave_room(std::uint64_t now) noexcept;
@@ -99,6 +100,7 @@ class worker {
   std::uint32_t seen_version_ = 0;
   std::uint64_t spin_now_ = 0;  ///< adaptive budget, ticks
   std::uint64_t busy_since_ = 0;
+  bool crowded_ = false;    ///< as the gates were told
   std::uint64_t turn_ = 0;  ///< the constants of worker.cpp in ticks
   std::uint64_t publish_after_ = 0;
   std::uint64_t shortest_spin_ = 0;

@@ -139,6 +139,46 @@ TEST_F(dispatcher_by_value, core_of_the_loop_is_avoided) {
   EXPECT_EQ(second.in_flight(), 1u);
 }
 
+TEST_F(dispatcher_by_value, brief_functions_go_to_the_core_of_the_loop_last) {
+  add_worker(0);
+  auto& second = add_worker(1);
+  dispatcher_.avoid_core(0);
+  dispatcher_.set_hand_over(1000);
+  dispatcher_.admit(make(), 1);
+  run_one(second, 99);
+  while (second.has_credit()) dispatcher_.admit(make(), 1);
+  EXPECT_EQ(dispatcher_.busy_cores(), 1u);
+  EXPECT_FALSE(dispatcher_.only_on_avoided_core());
+  dispatcher_.admit(make(), 1);
+  EXPECT_EQ(dispatcher_.busy_cores(), 2u) << "rather there than nowhere";
+}
+
+TEST_F(dispatcher_by_value, long_functions_go_to_every_core) {
+  auto& first = add_worker(0);
+  auto& second = add_worker(1);
+  dispatcher_.avoid_core(0);
+  dispatcher_.set_hand_over(1000);
+  dispatcher_.admit(make(), 1);
+  run_one(second, 5000);
+  dispatcher_.admit(make(), 1);
+  dispatcher_.admit(make(), 1);
+  EXPECT_EQ(first.in_flight(), 1u);
+  EXPECT_EQ(second.in_flight(), 1u);
+  run_one(second, 5000);
+  EXPECT_TRUE(dispatcher_.only_on_avoided_core());
+}
+
+TEST_F(dispatcher_by_value, lane_is_crowded_when_all_of_its_workers_are) {
+  auto const medium = lane_index(weight::medium);
+  auto& first = add_worker(0);
+  auto& second = add_worker(1);
+  EXPECT_FALSE(dispatcher_.crowded(medium));
+  first.shared().crowded = true;
+  EXPECT_FALSE(dispatcher_.crowded(medium));
+  second.shared().crowded = true;
+  EXPECT_TRUE(dispatcher_.crowded(medium));
+}
+
 TEST_F(dispatcher_by_value, deadline_that_the_backlog_cannot_make_is_refused_at_once) {
   auto& worker = add_worker(0);
   auto const admit = [&] { dispatcher_.admit(make(), 1); };

@@ -1,6 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -155,8 +156,18 @@ class dispatcher {
   [[nodiscard]] bool saturated(std::size_t lane) const noexcept {
     return lanes_[lane].in_flight >= lanes_[lane].links.size();
   }
+  /// Whether each worker of the lane shares its core with a busy loop, as far as they have said.
+  [[nodiscard]] bool crowded(std::size_t lane) const noexcept {
+    return std::ranges::all_of(lanes_[lane].links, [](lane_link const* each) {
+      return each->shared().crowded.load(std::memory_order_relaxed);
+    });
+  }
   /// Cores on which something of this gate is in flight.
   [[nodiscard]] std::size_t busy_cores() const noexcept { return busy_cores_; }
+  /// Whether all of it is in flight on the core where the loop runs.
+  [[nodiscard]] bool only_on_avoided_core() const noexcept {
+    return busy_cores_ == 1 && avoid_ < core_load_.size() && core_load_[avoid_] != 0;
+  }
   [[nodiscard]] run_estimate const& estimate(std::size_t lane) const noexcept {
     return lanes_[lane].estimate;
   }

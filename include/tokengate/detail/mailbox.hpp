@@ -39,6 +39,8 @@ struct slot {
 /// The side of a gate that a worker sees: where to say that results lie in a return ring.
 struct return_bell {
   parking_word<> parking{parking_word<>::parked};
+  /// Where its loop ran when it last looked: the dense index of a core of the pool. A hint.
+  std::atomic<std::uint32_t> loop_core{~std::uint32_t{0}};
 
   /// Called by a worker that found the drain parked: has to get it scheduled.
   virtual void ring() noexcept = 0;
@@ -72,6 +74,9 @@ struct link {
 
   /// Set by the gate when nothing of it is in flight and nothing will be: the worker lets go.
   std::atomic<bool> closed{false};
+  /// Set by the worker when it parks instead of spinning, because a loop is busy on its core: to
+  /// wake it takes that core from the loop. A hint.
+  std::atomic<bool> crowded{false};
   /// Set by the worker when it has ended and returned every slot: the gate routes nothing here.
   std::atomic<bool> dead{false};
 };
