@@ -10,7 +10,7 @@ list(JOIN TOKENGATE_SANITIZE "," sanitizers)
 add_compile_options(-fsanitize=${sanitizers} -fno-sanitize-recover=all -fno-omit-frame-pointer)
 add_link_options(-fsanitize=${sanitizers})
 
-# g++ 12 with sanitizers takes every std::stop_source for uninitialised (libstdc++'s stop_token).
+# As for the tests: see test/CMakeLists.txt.
 add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 
 # Named points at which the stress tests shake the order of threads.
