@@ -131,7 +131,7 @@ dispatcher::step dispatcher::try_dispatch(token_base& token, std::uint64_t now) 
     key->bound->pinned.push_back(token);
     return step::set_aside;
   }
-  lane_link* to = route(lane, extras != nullptr ? extras->near_core : token_extras::no_core);
+  lane_link* to = route(lane, extras != nullptr ? extras->near_core : token_extras::no_core, now);
   if (to == nullptr) return step::no_credit;
   if (key != nullptr) key->bound = to;
   --lane.waiting;
@@ -140,12 +140,11 @@ dispatcher::step dispatcher::try_dispatch(token_base& token, std::uint64_t now) 
 }
 
 /// Join the shortest bounded queue. Among equals: where nothing else of this gate runs, where a
-/// worker is awake, not on the loop's own core (where brief functions go last of all); children
-/// near their lead.
-lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near) noexcept {
-  // A worker on the loop's own core takes the core from it: brief functions go there last.
+/// worker is awake, not on the loop's own core; children near their lead. Brief functions go to the
+/// loop's own core last of all, since its worker takes the core from it, unless the others are
+/// stuck.
+lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near, std::uint64_t now) noexcept {
   bool const brief = lane.estimate.known() && lane.estimate.mean() < hand_over_;
-  std::uint32_t const own_core = brief ? 16 * link::capacity : 4;
   lane_link* best = nullptr;
   std::uint32_t best_cost = ~std::uint32_t{0};
   for (lane_link* candidate : lane.links) {
@@ -156,7 +155,7 @@ lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near) noexcept {
     if (core != near) {
       if (near != token_extras::no_core) cost += 1;
       if (core_load_[core] > candidate->in_flight()) cost += 8;
-      if (core == avoid_) cost += own_core;
+      if (core == avoid_) cost += brief && others_get_on(lane, now) ? 16 * link::capacity : 4;
     }
     if (candidate->worker().looks_parked()) cost += 2;
     if (cost < best_cost) {
@@ -165,6 +164,15 @@ lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near) noexcept {
     }
   }
   return best;
+}
+
+/// Whether a worker that is not on the loop's core has begun something lately, or has results.
+bool dispatcher::others_get_on(lane_state const& lane, std::uint64_t now) const noexcept {
+  return std::ranges::any_of(lane.links, [&](lane_link const* each) {
+    link const& to = each->shared();
+    return to.core != avoid_ && each->alive() &&
+           (each->oldest_age(now) < hand_over_ || to.returns.read_available() != 0);
+  });
 }
 
 void dispatcher::dispatch(token_base& token, lane_link& to, std::uint64_t now) noexcept {
@@ -197,7 +205,7 @@ void dispatcher::pump(std::uint64_t now) noexcept {
     for (;;) {
       while (token_base* token = lane.backlog.front()) {
         if (token->simple) {
-          lane_link* const to = route(lane, token_extras::no_core);
+          lane_link* const to = route(lane, token_extras::no_core, now);
           if (to == nullptr) break;
           lane.backlog.remove(*token);
           __builtin_prefetch(lane.backlog.front());

@@ -19,7 +19,8 @@ constexpr std::chrono::nanoseconds poll_within_turn = std::chrono::nanoseconds(1
 constexpr std::chrono::nanoseconds turn_time = std::chrono::microseconds(8);
 /// What handlers issue in a turn is published after about this, or when the turn ends. Later where
 /// a token gains nothing by it: all workers of its lane share their cores with busy loops, and each
-/// wake-up takes one from a loop for some microseconds.
+/// wake-up takes one from a loop for some microseconds. Tokens with a deadline do not wait for
+/// that.
 constexpr std::chrono::nanoseconds publish_after = std::chrono::microseconds(1);
 constexpr std::chrono::nanoseconds publish_crowded_after = std::chrono::microseconds(200);
 /// Tokens that a turn takes into the books at once.
@@ -98,7 +99,7 @@ void gate_core::issue(token_base& token) noexcept {
     if (here.reserved == 0) begin_work(here.reserved = reserve_work);
     --here.reserved;
     if ((here.stageable >> token.lane & 1) != 0 && here.stage->push(token)) {
-      bool const crowded = (here.crowded >> token.lane & 1) != 0;
+      bool const crowded = (here.crowded >> token.lane & 1) != 0 && token.extras == nullptr;
       auto const at = now + (crowded ? publish_crowded_after_ : publish_after_);
       if (here.publish_at == 0 || at < here.publish_at) here.publish_at = at;
       return;

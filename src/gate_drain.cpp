@@ -10,7 +10,7 @@
 namespace tokengate::detail {
 namespace {
 
-/// Turns between two looks at which core the loop runs on.
+/// Turns between two looks at which core the loop runs on, while it stays awake.
 constexpr std::uint64_t core_check = 16;
 /// Where many tokens come back together, the waits of one stand for those of so many.
 constexpr std::uint64_t sampling = 4;
@@ -71,7 +71,10 @@ void gate_core::drain(bool continued, std::uint64_t posted_at) {
   std::size_t budget = options_.drain_budget;
   // Somebody else is in: he has the drain posted again when he leaves.
   if (!combiner_.enter_or_leave(refill_note_)) return;
-  if (!continued) loop_lag_.record(tick_clock::elapsed(posted_at, now));
+  if (!continued) {
+    loop_lag_.record(tick_clock::elapsed(posted_at, now));
+    turns_ = 0;  // the loop may have slept, and moved
+  }
   for (bool first = true;; first = false) {
     if (hot_) now = poll(now);
     work_off(combiner_.take());

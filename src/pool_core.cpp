@@ -3,6 +3,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cstring>
 #include <latch>
 
@@ -67,6 +68,7 @@ void pool_core::start() {
     throw;
   }
   placed.wait();
+  pinned_ = std::ranges::all_of(workers_, [](auto const& w) { return w->placement().pinned; });
   log_placement();
 }
 
@@ -124,6 +126,7 @@ bool pool_core::throttled() const noexcept {
 }
 
 std::uint32_t pool_core::index_of_core(unsigned os_index) const noexcept {
+  if (!pinned_) return token_extras::no_core;
   for (std::uint32_t i = 0; i != cores_.size(); ++i)
     if (cores_[i].os_index == os_index) return i;
   return token_extras::no_core;

@@ -42,7 +42,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   /// Cores of the process, whether the pool uses them or not.
   [[nodiscard]] std::size_t usable_cores() const noexcept { return machine_.usable; }
   [[nodiscard]] bool throttled() const noexcept;
-  /// Dense index of an operating system core, or no_core.
+  /// Dense index of an operating system core, or no_core: also where workers do not stay on theirs.
   [[nodiscard]] std::uint32_t index_of_core(unsigned os_index) const noexcept;
   [[nodiscard]] pool_snapshot snapshot() const;
   [[nodiscard]] std::uint64_t rescued() const noexcept;
@@ -60,6 +60,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   pool_shared shared_;
   std::vector<std::unique_ptr<worker>> workers_;
   std::vector<std::thread> threads_;
+  bool pinned_ = false;  ///< all workers; known when they have been started
   mutable std::mutex gates_mutex_;
   std::vector<std::weak_ptr<return_bell>> gates_;
   std::atomic<bool> stopped_{false};

@@ -48,10 +48,11 @@ class thread_scheduler {
 /// event loop or another process on its core.
 inline constexpr int medium_nice = 5;
 
-/// Time slice of the lanes below light, the longest that Linux takes. To the scheduler who asks for
-/// a long slice is in no hurry, so that loops and light workers go first; the share of the core
-/// stays. See record 6 in doc/decision.
-inline constexpr std::chrono::milliseconds lower_slice{100};
+/// Time slice of SCHED_BATCH workers, longer than Linux gives by itself: to the scheduler who asks
+/// for a long slice is in no hurry, so that loops and light workers go first; the share of the core
+/// stays. Not longer, because two such workers on one core wait for each other's slice. See record
+/// 6 in doc/decision.
+inline constexpr std::chrono::milliseconds lower_slice{4};
 
 /// Asks for the scheduling class of a lane and fills the priority fields of `report`:
 /// light is normal, medium SCHED_BATCH with a higher nice value, heavy SCHED_IDLE or, where that is

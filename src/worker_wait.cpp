@@ -14,6 +14,9 @@ namespace {
 /// A parked worker looks once more after this, in case a wake-up was lost, and then never again.
 constexpr std::chrono::milliseconds safety_net{100};
 
+/// Looks for work, eight at a time, between two looks at whether a loop wants the core.
+constexpr std::uint32_t crowd_check = 16;
+
 }  // namespace
 
 bool worker::anything() const noexcept {
@@ -53,7 +56,9 @@ bool worker::spin() noexcept {
   state_.store(worker_state::spinning, std::memory_order_relaxed);
   auto const until = tick_clock::now() + spin_now_;
   bool found = false;
+  std::uint32_t rounds = 0;
   do {
+    if (++rounds % crowd_check == 0 && is_crowded()) break;
     for (int i = 0; i != 8 && !found; ++i) {
       found = anything();
       if (!found) std_sync::spin_hint();

@@ -60,7 +60,7 @@ TEST(crowded_core, wake_ups_that_take_the_core_from_the_loop_are_shared) {
     loop.run();
   });
   EXPECT_GE(seen.executed, static_cast<std::uint64_t>(tokens));
-  EXPECT_LT(seen.parks, tokens / 8u);
+  EXPECT_LT(seen.parks, tokens / 4u) << "about every second token, if each waited a microsecond";
 }
 
 }  // namespace

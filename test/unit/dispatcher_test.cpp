@@ -153,6 +153,20 @@ TEST_F(dispatcher_by_value, brief_functions_go_to_the_core_of_the_loop_last) {
   EXPECT_EQ(dispatcher_.busy_cores(), 2u) << "rather there than nowhere";
 }
 
+TEST_F(dispatcher_by_value, brief_functions_do_not_queue_behind_one_that_is_stuck) {
+  auto& first = add_worker(0);
+  auto& second = add_worker(1);
+  dispatcher_.avoid_core(0);
+  dispatcher_.set_hand_over(1000);
+  dispatcher_.admit(make(), 1);
+  run_one(second, 99);
+  dispatcher_.admit(make(), 10);
+  dispatcher_.admit(make(), 900);
+  EXPECT_EQ(second.in_flight(), 2u);
+  dispatcher_.admit(make(), 2000);
+  EXPECT_EQ(first.in_flight(), 1u);
+}
+
 TEST_F(dispatcher_by_value, long_functions_go_to_every_core) {
   auto& first = add_worker(0);
   auto& second = add_worker(1);

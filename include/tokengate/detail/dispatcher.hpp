@@ -71,7 +71,7 @@ class dispatcher {
     if (lane.waiting >= bounds_.backlog || !lane.room.empty()) [[unlikely]]
       return wait_for_room(lane, token);
     if (lane.backlog.empty())
-      if (lane_link* to = route(lane, token_extras::no_core)) return dispatch(token, *to, now);
+      if (lane_link* to = route(lane, token_extras::no_core, now)) return dispatch(token, *to, now);
     ++lane.waiting;
     token.where = token_base::place::backlog;
     lane.backlog.push_back(token);
@@ -225,11 +225,12 @@ class dispatcher {
   void wait_for_room(lane_state& lane, token_base& token) noexcept;
   void enter(token_base& token, std::uint64_t now) noexcept;
   [[nodiscard]] step try_dispatch(token_base& token, std::uint64_t now) noexcept;
-  [[nodiscard]] lane_link* route(lane_state& lane, std::uint32_t near) noexcept {
-    if (lane.links.size() != 1) return choose(lane, near);
+  [[nodiscard]] lane_link* route(lane_state& lane, std::uint32_t near, std::uint64_t now) noexcept {
+    if (lane.links.size() != 1) return choose(lane, near, now);
     return lane.links.front()->has_credit() ? lane.links.front() : nullptr;
   }
-  [[nodiscard]] lane_link* choose(lane_state& lane, std::uint32_t near) noexcept;
+  [[nodiscard]] lane_link* choose(lane_state& lane, std::uint32_t near, std::uint64_t now) noexcept;
+  [[nodiscard]] bool others_get_on(lane_state const& lane, std::uint64_t now) const noexcept;
   void dispatch(token_base& token, lane_link& to, std::uint64_t now) noexcept;
   void admit_from_room(lane_state& lane, std::uint64_t now) noexcept;
   void watch(token_base& token, time_point until) noexcept;
