@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <fstream>
 #include <stdexcept>
 
@@ -71,7 +72,9 @@ scoped_quota::scoped_quota(double cores) {
   auto const group = where.home + "/tokengate_perf_" + std::to_string(getpid());
   auto const limit = std::to_string(static_cast<long>(cores * period_us));
   auto const period = std::to_string(period_us);
-  auto const made = !where.home.empty() && mkdir(group.c_str(), 0755) == 0;
+  // One that is there was left by this process, or by one of its number that was killed: the kernel
+  // may refuse to remove a group that has only just become empty.
+  auto const made = !where.home.empty() && (mkdir(group.c_str(), 0755) == 0 || errno == EEXIST);
   auto const set = made && (where.old ? write(group + "/cpu.cfs_period_us", period) &&
                                             write(group + "/cpu.cfs_quota_us", limit)
                                       : write(group + "/cpu.max", limit + " " + period));
