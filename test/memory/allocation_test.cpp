@@ -13,8 +13,6 @@
 namespace tokengate::test {
 namespace {
 
-constexpr std::uint64_t few = 10;
-
 class allocation : public gate_fixture {
  protected:
   void SetUp() override {

@@ -13,8 +13,6 @@
 namespace tokengate::test {
 namespace {
 
-constexpr std::uint64_t few = 10;
-
 class event_bus_allocation : public testing::Test {
  protected:
   void SetUp() override {

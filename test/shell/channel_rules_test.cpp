@@ -21,16 +21,6 @@
 namespace tokengate::test {
 namespace {
 
-template <class Call>
-boost::system::error_code thrown_by(Call call) {
-  try {
-    call();
-  } catch (boost::system::system_error const& caught) {
-    return caught.code();
-  }
-  return {};
-}
-
 class go_channel_rules : public testing::TestWithParam<channel_kind> {
  protected:
   [[nodiscard]] int capacity() const { return static_cast<int>(GetParam().capacity); }

@@ -28,16 +28,6 @@ using thing = std::unique_ptr<int>;
 thing make(int value) {
   return std::make_unique<int>(value);
 }
-template <class Call>
-boost::system::error_code thrown_by(Call call) {
-  try {
-    call();
-  } catch (boost::system::system_error const& caught) {
-    return caught.code();
-  }
-  return {};
-}
-
 class channel_of : public testing::TestWithParam<channel_kind> {
  public:
   void TearDown() override {

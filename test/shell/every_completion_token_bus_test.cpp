@@ -41,8 +41,8 @@ struct stream_next : bus_publish {
 };
 template <class Kind>
 class bus_operation : public every_completion_token<Kind> {};
-using operations = testing::Types<bus_publish, bus_publish_and_wait, bus_request, stream_next>;
-TYPED_TEST_SUITE(bus_operation, operations);
+using bus_operations = testing::Types<bus_publish, bus_publish_and_wait, bus_request, stream_next>;
+TYPED_TEST_SUITE(bus_operation, bus_operations);
 TYPED_TEST(bus_operation, takes_every_completion_token) {
   this->prove();
 }

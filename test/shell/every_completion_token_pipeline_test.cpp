@@ -22,8 +22,8 @@ struct pipeline_pull : pipeline_push {
 };
 template <class Kind>
 class pipeline_operation : public every_completion_token<Kind> {};
-using operations = testing::Types<pipeline_push, pipeline_pull>;
-TYPED_TEST_SUITE(pipeline_operation, operations);
+using pipeline_operations = testing::Types<pipeline_push, pipeline_pull>;
+TYPED_TEST_SUITE(pipeline_operation, pipeline_operations);
 TYPED_TEST(pipeline_operation, takes_every_completion_token) {
   this->prove();
 }

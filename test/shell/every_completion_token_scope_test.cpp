@@ -55,8 +55,8 @@ struct scope_collect : scope_join {
 
 template <class Kind>
 class actor_or_scope_operation : public every_completion_token<Kind> {};
-using operations = testing::Types<actor_ask, actor_tell, scope_join, scope_collect>;
-TYPED_TEST_SUITE(actor_or_scope_operation, operations);
+using scope_operations = testing::Types<actor_ask, actor_tell, scope_join, scope_collect>;
+TYPED_TEST_SUITE(actor_or_scope_operation, scope_operations);
 TYPED_TEST(actor_or_scope_operation, takes_every_completion_token) {
   this->prove();
 }

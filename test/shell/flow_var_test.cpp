@@ -10,25 +10,16 @@
 #include <thread>
 
 #include "support/gate_fixture.hpp"
+#include "support/outcome.hpp"
 #include "support/quiet_log.hpp"
 
 namespace tokengate {
 namespace {
 
 using test::outcome;
+using test::thrown_by;
 using namespace std::chrono_literals;
 using namespace asio::experimental::awaitable_operators;
-
-/// The code of the system_error that a call throws; the default code when it does not.
-template <class Call>
-boost::system::error_code thrown_by(Call call) {
-  try {
-    call();
-  } catch (boost::system::system_error const& caught) {
-    return caught.code();
-  }
-  return {};
-}
 
 class flow_variable : public test::gate_fixture {};
 

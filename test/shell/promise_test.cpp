@@ -18,16 +18,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-template <class Call>
-boost::system::error_code thrown_by(Call call) {
-  try {
-    call();
-  } catch (boost::system::system_error const& caught) {
-    return caught.code();
-  }
-  return {};
-}
-
 class promised : public testing::Test {
  public:
   void TearDown() override { loop_.run_out(); }

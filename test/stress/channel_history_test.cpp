@@ -6,12 +6,12 @@
 #include <atomic>
 #include <barrier>
 #include <cstdint>
-#include <cstdlib>
 #include <optional>
 #include <random>
 #include <thread>
 #include <vector>
 
+#include "stress/scaled.hpp"
 #include "support/linearizability.hpp"
 #include "tokengate/channel.hpp"
 
@@ -20,18 +20,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using kind = channel_event::kind;
-
-/// TOKENGATE_STRESS scales the number of rounds.
-std::uint32_t rounds() {
-  char const* const given = std::getenv("TOKENGATE_STRESS");
-#if defined(TOKENGATE_FAULT_POINTS)  // sanitizers
-  constexpr double usual = 1000;
-#else
-  constexpr double usual = 5000;
-#endif
-  return 1 +
-         static_cast<std::uint32_t>(usual * (given != nullptr ? std::strtod(given, nullptr) : 1.0));
-}
 
 // --- the checker itself ---
 
@@ -151,6 +139,7 @@ class histories {
   }
 
  private:
+  [[nodiscard]] static std::uint32_t rounds() { return scaled(5000U, 5U); }
   /// Histories in which threads have really met.
   [[nodiscard]] static std::uint32_t wanted() { return rounds() / 4; }
   void report() const {

@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <boost/asio.hpp>
 #include <cstdint>
-#include <cstdlib>
 #include <optional>
 #include <random>
 #include <thread>
 #include <vector>
 
+#include "stress/scaled.hpp"
 #include "support/outcome.hpp"
 #include "support/patience.hpp"
 #include "tokengate/channel.hpp"
@@ -21,18 +21,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// TOKENGATE_STRESS scales the number of items.
-int scale_of_run() {
-  char const* const given = std::getenv("TOKENGATE_STRESS");
-#if defined(TOKENGATE_FAULT_POINTS)  // sanitizers
-  constexpr double usual = 1;
-#else
-  constexpr double usual = 20;
-#endif
-  return std::max(1,
-                  static_cast<int>(usual * (given != nullptr ? std::strtod(given, nullptr) : 1.0)));
-}
-auto const scale = static_cast<std::uint32_t>(scale_of_run());
+/// Of the number of items.
+auto const scale = scaled(20U, 20U);
 
 // --- nothing is lost ---
 

@@ -15,18 +15,10 @@
 #include "conservation_broadcast.hpp"
 #include "conservation_bus.hpp"
 #include "conservation_channels.hpp"
+#include "stress/scaled.hpp"
 
 namespace tokengate::test {
 namespace {
-
-std::uint32_t scaled(double count) {
-  char const* const given = std::getenv("TOKENGATE_STRESS");
-  double const scale = given != nullptr ? std::strtod(given, nullptr) : 1.0;
-#if defined(TOKENGATE_FAULT_POINTS)
-  count /= 8;  // a sanitizer build
-#endif
-  return std::max(10U, static_cast<std::uint32_t>(count * scale));
-}
 
 std::uint32_t first_seed() {
   char const* const one = std::getenv("TOKENGATE_SEED");
@@ -197,7 +189,7 @@ class conservation {
 TEST(conservation_of_events, every_one_has_exactly_one_end) {
   auto const seed = first_seed();
   auto const repeat = "TOKENGATE_SEED=" + std::to_string(seed);
-  auto const unit = scaled(65'000);
+  auto const unit = scaled(65'000U, 8U);
   conservation all(seed, unit);
   auto running = std::async(std::launch::async, [&] { all.run(); });
   if (running.wait_for(std::chrono::minutes(8) + std::chrono::milliseconds(unit)) !=

@@ -5,12 +5,12 @@
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/use_future.hpp>
-#include <cstdlib>
 #include <memory>
 #include <random>
 #include <thread>
 #include <vector>
 
+#include "stress/scaled.hpp"
 #include "support/gate_fixture.hpp"
 #include "support/quiet_log.hpp"
 #include "tokengate/event_bus.hpp"
@@ -20,15 +20,6 @@
 
 namespace tokengate::test {
 namespace {
-
-int scaled(int count) {
-  char const* const given = std::getenv("TOKENGATE_STRESS");
-  double const scale = given != nullptr ? std::strtod(given, nullptr) : 1.0;
-#if defined(TOKENGATE_FAULT_POINTS)
-  count /= 8;  // a sanitizer build
-#endif
-  return std::max(1, static_cast<int>(count * scale));
-}
 
 constexpr int publishers = 4;
 
@@ -157,7 +148,7 @@ struct setting {
 
 TEST(event_bus_stress, everything_offered_is_accounted_for) {
   quiet_log quiet;
-  int const each = scaled(40'000);
+  int const each = scaled(40'000, 8);
   {
     setting all;
     std::vector<subscription> steady;

@@ -6,7 +6,6 @@
 #include <array>
 #include <atomic>
 #include <boost/asio.hpp>
-#include <cstdlib>
 #include <deque>
 #include <functional>
 #include <optional>
@@ -15,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "stress/scaled.hpp"
 #include "tokengate/async_mutex.hpp"
 #include "tokengate/async_semaphore.hpp"
 #include "tokengate/async_shared_mutex.hpp"
@@ -26,8 +26,7 @@ namespace {
 using namespace std::chrono_literals;
 
 unsigned rounds() {
-  char const* const given = std::getenv("TOKENGATE_STRESS");
-  return 1 + static_cast<unsigned>(300 * (given != nullptr ? std::strtod(given, nullptr) : 1.0));
+  return scaled(300U);
 }
 
 /// One wait, in the order in which they began.

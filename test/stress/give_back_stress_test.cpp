@@ -5,12 +5,12 @@
 
 #include <boost/asio.hpp>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <random>
 #include <thread>
 #include <vector>
 
+#include "stress/scaled.hpp"
 #include "support/outcome.hpp"
 #include "tokengate/channel.hpp"
 #include "tokengate/event_bus.hpp"
@@ -19,13 +19,7 @@ namespace tokengate::test {
 namespace {
 
 std::uint32_t count_of_items() {
-  char const* const given = std::getenv("TOKENGATE_STRESS");
-#if defined(TOKENGATE_FAULT_POINTS)  // sanitizers
-  constexpr double usual = 20'000;
-#else
-  constexpr double usual = 200'000;
-#endif
-  return static_cast<std::uint32_t>(usual * (given != nullptr ? std::strtod(given, nullptr) : 1.0));
+  return scaled(200'000U, 10U);
 }
 
 std::uint32_t number_of(std::uint32_t item) {

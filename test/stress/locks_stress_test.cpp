@@ -5,11 +5,11 @@
 
 #include <atomic>
 #include <boost/asio.hpp>
-#include <cstdlib>
 #include <random>
 #include <thread>
 #include <vector>
 
+#include "stress/scaled.hpp"
 #include "tokengate/async_barrier.hpp"
 #include "tokengate/async_mutex.hpp"
 #include "tokengate/async_semaphore.hpp"
@@ -23,18 +23,7 @@ namespace tokengate {
 namespace {
 
 using namespace std::chrono_literals;
-
-#if defined(TOKENGATE_FAULT_POINTS) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int instrumented = 4;
-#else
-constexpr int instrumented = 1;
-#endif
-
-int scaled(int count) {
-  char const* const given = std::getenv("TOKENGATE_STRESS");
-  double const scale = given != nullptr ? std::strtod(given, nullptr) : 1.0;
-  return std::max(1, static_cast<int>(count * scale / instrumented));
-}
+using test::scaled;
 
 /// Two threads on one loop, and one on another.
 class locks_on_threads : public testing::Test {
@@ -95,7 +84,7 @@ asio::awaitable<void> count_up(async_mutex* mutex, guarded_count* count, int tim
 TEST_F(locks_on_threads, mutex_lets_one_in_and_loses_no_turn) {
   async_mutex mutex(alone_);
   guarded_count count;
-  int const times = scaled(20'000);
+  int const times = scaled(20'000, 4);
   for (int i = 0; i != 8; ++i) spawn(i, count_up(&mutex, &count, times, static_cast<unsigned>(i)));
   std::jthread blocking([&] {
     for (int i = 0; i != times / 10; ++i) {
@@ -130,7 +119,7 @@ TEST_F(locks_on_threads, semaphore_keeps_its_bound_through_a_storm_of_cancellati
   async_semaphore slots(alone_, 5);
   std::atomic<int> out{0};
   for (int i = 0; i != 10; ++i)
-    spawn(i, take_some(&slots, &out, scaled(10'000), static_cast<unsigned>(i)));
+    spawn(i, take_some(&slots, &out, scaled(10'000, 4), static_cast<unsigned>(i)));
   run();
   EXPECT_EQ(slots.available(), 5u);
   EXPECT_TRUE(slots.snapshot().waiters.empty());
@@ -161,7 +150,7 @@ TEST_F(locks_on_threads, cancellation_through_the_slot_loses_no_permit) {
   async_semaphore slots(alone_, 3);
   std::atomic<int> cancelled{0};
   for (int i = 0; i != 10; ++i)
-    spawn(i, take_or_cancel(&slots, &cancelled, scaled(5'000), static_cast<unsigned>(i)));
+    spawn(i, take_or_cancel(&slots, &cancelled, scaled(5'000, 4), static_cast<unsigned>(i)));
   run();
   EXPECT_EQ(slots.available(), 3u);
   EXPECT_GT(cancelled.load(), 0);
@@ -198,7 +187,7 @@ TEST_F(locks_on_threads, writers_are_alone_and_readers_are_not) {
   guarded_count count;
   std::atomic<int> readers{0};
   for (int i = 0; i != 8; ++i)
-    spawn(i, read_or_write(&book, &count, &readers, scaled(10'000), static_cast<unsigned>(i)));
+    spawn(i, read_or_write(&book, &count, &readers, scaled(10'000, 4), static_cast<unsigned>(i)));
   run();
   EXPECT_EQ(count.value, count.grants.load());
   EXPECT_TRUE(book.try_lock());
@@ -232,7 +221,7 @@ TEST_F(locks_on_threads, every_cycle_is_found_so_nobody_stands_still) {
     for (int i = 0; i != 4; ++i) forks.push_back(std::make_unique<async_mutex>(alone_, "fork"));
     std::atomic<int> refusals{0};
     for (int i = 0; i != 6; ++i)
-      spawn(i, dine(&forks, scaled(3'000), static_cast<unsigned>(i), &refusals));
+      spawn(i, dine(&forks, scaled(3'000, 4), static_cast<unsigned>(i), &refusals));
     run();
     EXPECT_GT(refusals.load(), 0) << "else this has tried nothing";
   }
@@ -243,7 +232,7 @@ TEST_F(locks_on_threads, every_cycle_is_found_so_nobody_stands_still) {
 TEST_F(locks_on_threads, monitor_hands_every_item_to_one) {
   using queue = std::vector<int>;
   monitor<queue> items(alone_);
-  int const count = scaled(20'000);
+  int const count = scaled(20'000, 4);
   std::vector<std::atomic<int>> seen(static_cast<std::size_t>(count));
   auto const take = [](monitor<queue>* items, std::vector<std::atomic<int>>* seen,
                        int each) -> asio::awaitable<void> {
@@ -310,7 +299,7 @@ asio::awaitable<void> read_all(broadcast<message>::reader* from, std::vector<int
 
 TEST_F(locks_on_threads, broadcast_shows_all_to_all_in_order) {
   broadcast<message> news(alone_, 16);
-  int const count = scaled(10'000);
+  int const count = scaled(10'000, 4);
   std::atomic<int> left{3};
   std::vector<broadcast<message>::reader> readers;
   for (int i = 0; i != 5; ++i)
@@ -328,7 +317,7 @@ TEST_F(locks_on_threads, broadcast_shows_all_to_all_in_order) {
 
 TEST_F(locks_on_threads, watch_only_goes_forward_and_ends_with_the_last) {
   std::optional<watch<int>> price(std::in_place, alone_, 0);
-  int const count = scaled(50'000);
+  int const count = scaled(50'000, 4);
   std::vector<watch<int>::reader> readers;
   std::vector<int> last(4);
   auto const follow = [](watch<int>::reader* reader, int* last) -> asio::awaitable<void> {
@@ -354,7 +343,7 @@ TEST_F(locks_on_threads, watch_only_goes_forward_and_ends_with_the_last) {
 
 TEST_F(locks_on_threads, barrier_keeps_threads_in_step) {
   async_barrier barrier(alone_, 4);
-  int const rounds = scaled(5'000);
+  int const rounds = scaled(5'000, 4);
   std::vector<std::atomic<int>> at(4);
   auto const go = [](async_barrier* barrier, std::vector<std::atomic<int>>* at, std::size_t me,
                      int rounds) -> asio::awaitable<void> {

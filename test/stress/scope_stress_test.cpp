@@ -2,11 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <boost/asio.hpp>
-#include <cstdlib>
 #include <random>
 #include <thread>
 #include <vector>
 
+#include "stress/scaled.hpp"
 #include "support/gate_fixture.hpp"
 #include "support/quiet_log.hpp"
 #include "tokengate/actor.hpp"
@@ -18,12 +18,6 @@
 
 namespace tokengate::test {
 namespace {
-
-int scaled(int count) {
-  char const* const given = std::getenv("TOKENGATE_STRESS");
-  return std::max(1,
-                  static_cast<int>(count * (given != nullptr ? std::strtod(given, nullptr) : 1)));
-}
 
 class scope_stress : public testing::Test {
  public:

@@ -2,12 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <boost/asio/executor_work_guard.hpp>
-#include <cstdlib>
 #include <deque>
 #include <random>
 #include <thread>
 #include <vector>
 
+#include "stress/scaled.hpp"
 #include "support/gate_fixture.hpp"
 #include "tokengate/detail/fault_point.hpp"
 
@@ -17,14 +17,6 @@
 
 namespace tokengate::test {
 namespace {
-
-double scale() {
-  char const* const given = std::getenv("TOKENGATE_STRESS");
-  return given != nullptr ? std::strtod(given, nullptr) : 1.0;
-}
-int scaled(int count) {
-  return std::max(1, static_cast<int>(count * scale()));
-}
 
 /// Threads that run one io_context until it is out of work.
 class loop_threads {

@@ -23,6 +23,17 @@ namespace tokengate::test {
   }
 }
 
+/// The code of the library error that a call throws; the default code for none.
+template <class Call>
+[[nodiscard]] boost::system::error_code thrown_by(Call call) {
+  try {
+    call();
+  } catch (boost::system::system_error const& caught) {
+    return caught.code();
+  }
+  return {};
+}
+
 /// What a std::exception says; empty for success.
 [[nodiscard]] inline std::string text_of(std::exception_ptr const& error) {
   if (!error) return {};

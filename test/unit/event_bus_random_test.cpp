@@ -1,44 +1,17 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <random>
-
 #include "unit/event_bus_sequence.hpp"
-
-// A failure names its seed: TOKENGATE_SEED=<seed> runs that sequence alone.
+#include "unit/random_sequences.hpp"
 
 namespace tokengate::detail::test {
 namespace {
 
-#if defined(TOKENGATE_FAULT_POINTS)
-constexpr std::size_t sequences = 4'000;  // a sanitizer build
-#else
-constexpr std::size_t sequences = 20'000;
-#endif
-constexpr std::size_t steps = 100;
-
-struct random_choices {
-  std::mt19937_64 from;
-  std::size_t pick(std::size_t below) { return from() % below; }
-  static bool ended() { return false; }
-};
-
 TEST(event_bus_random, random_sequences_match_the_model) {
-  char const* const one = std::getenv("TOKENGATE_SEED");
-  std::uint64_t const first = one != nullptr ? std::strtoull(one, nullptr, 10) : 1;
-  std::uint64_t const last = one != nullptr ? first : sequences;
-  for (std::uint64_t seed = first; seed <= last; ++seed) {
+  for_each_seed(20'000, [](std::uint64_t seed) {
     random_choices choices{std::mt19937_64(seed)};
-    auto run = std::make_unique<event_bus_sequence<random_choices>>(choices);
-    try {
-      run->run(steps);
-    } catch (std::exception const& failed) {
-      auto* const left = run.release();  // with waiters in lists: not to be destroyed
-      FAIL() << "TOKENGATE_SEED=" << seed << " fails in step " << left->at_ << ": "
-             << failed.what();
-    }
-  }
+    expect_matches(std::make_unique<event_bus_sequence<random_choices>>(choices), seed, 100);
+  });
 }
 
 }  // namespace
