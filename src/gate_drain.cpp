@@ -92,13 +92,11 @@ void gate_core::drain(bool continued, std::uint64_t posted_at) {
       rest_timer();
       detach_when_idle();
       mine.prepare(batch.size());
+      delivery_here().posted = again;  // spares leave() a look at whether the drain is parked
       leave();
       TOKENGATE_FAULT_POINT("drain decided");
       // Before the handlers run: if one throws, or takes long, the rest is not stuck behind it.
-      if (again) {
-        delivery_here().posted = true;
-        continue_drain(more);
-      }
+      if (again) continue_drain(more);
     } else {
       mine.prepare(batch.size());
       leave();

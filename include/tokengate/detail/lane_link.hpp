@@ -40,6 +40,9 @@ class lane_link {
     token.where = token_base::place::slot;
     // relaxed: the mailbox push of flush() publishes it.
     place.claim.store(&token, std::memory_order_relaxed);
+    // The push of flush() begins with how far the worker has read, which comes from its core.
+    if (staged_count_ == 0)
+      __builtin_prefetch(reinterpret_cast<char const*>(&shared_->mailbox) + cache_line);
     staged_[staged_count_++] = &place;
   }
 

@@ -64,10 +64,10 @@ struct link {
   // Shared, written by the gate's combiner holder / by the worker respectively.
   alignas(cache_line) ring mailbox;
   alignas(cache_line) ring returns;
-  std::array<slot, capacity> slots{};
+  alignas(cache_line) std::array<slot, capacity> slots{};
 
   // Constant after construction.
-  std::shared_ptr<return_bell> bell;
+  alignas(cache_line) std::shared_ptr<return_bell> bell;
   std::size_t position;  ///< index of the worker in its pool
   std::size_t core;      ///< dense index of its core in the pool
   std::uint8_t lane;
