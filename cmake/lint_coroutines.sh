@@ -13,11 +13,15 @@ query=${CLANG_QUERY:-clang-query-19}
 files=
 batches=
 if [ $# -eq 0 ]; then
-  # Tests in the batches in which they are compiled: less time than one by one.
+  # Tests in the batches in which they are compiled: less time than one by one. A folder may still hold
+  # batches of an earlier configuration.
   for batch in $(find "$build/test/CMakeFiles" -name 'unity_*_cxx.cxx' 2>/dev/null | sort); do
-    batches="$batches $batch"
+    grep -qF "${batch#"$build"}\"" "$build/compile_commands.json" || continue
     # shellcheck disable=SC2046
-    if grep -q co_await $(sed -n 's/^#include "\(.*\)"$/\1/p' "$batch"); then files="$files $batch"; fi
+    if grep -q co_await /dev/null $(sed -n 's/^#include "\(.*\)"$/\1/p' "$batch"); then
+      batches="$batches $batch"
+      files="$files $batch"
+    fi
   done
   # shellcheck disable=SC2046
   set -- $(find example test "$build/test/snippet" -name '*.cpp' \
@@ -25,7 +29,7 @@ if [ $# -eq 0 ]; then
 fi
 for file in "$@"; do
   # Only files that have a coroutine; the rest is not worth a parse.
-  if grep -q co_await "$file" && ! grep -q -s "/$file\"" /dev/null $batches; then
+  if grep -q co_await "$file" && ! grep -qsF "\"$PWD/$file\"" /dev/null $batches; then
     files="$files $file"
   fi
 done

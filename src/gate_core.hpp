@@ -97,7 +97,7 @@ class gate_core final : public return_bell,
     gate_core* gate = nullptr;
     issue_stage* stage = nullptr;
     std::uint8_t stageable = 0;    ///< lanes, a bit each, whose tokens may wait in the stage
-    bool posted = false;           ///< another turn was posted by this one
+    bool posted = false;           ///< another turn is, or will be once the combiner is left
     std::uint32_t reserved = 0;    ///< tokens that work_word_ counts ahead of their issue
     std::uint8_t crowded = 0;      ///< lanes, a bit each, whose workers have no core to themselves
     std::uint64_t publish_at = 0;  ///< ticks, 0 when nothing is staged

@@ -91,8 +91,8 @@ void gate_core::publish_staged() noexcept {
 }
 
 /// Workers write the parking word with each batch, so a look at it is dear. A turn that has posted
-/// another one may do without: should that one have run and parked already, on another thread of
-/// the loop, the workers ring; only what is ready needs the claim.
+/// another one, or is about to, may do without: should that one have run and parked already, on
+/// another thread of the loop, the workers ring; only what is ready needs the claim.
 bool gate_core::may_be_parked() noexcept {
   delivery const& here = delivery_here();
   if (here.gate == this && here.posted && dispatcher_.ready().empty()) return false;

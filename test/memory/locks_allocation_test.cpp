@@ -52,8 +52,7 @@ constexpr bool recycles = false;
 constexpr bool recycles = true;
 #endif
 
-// A few are allowed for: a thread's cache may be a block short now and then.
-constexpr std::uint64_t few = 10;
+using test::few;
 
 TEST_F(locks_allocation, warm_waits_take_none) {
   if (!recycles) GTEST_SKIP() << "this build recycles nothing";

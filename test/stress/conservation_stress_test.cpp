@@ -189,7 +189,7 @@ class conservation {
 TEST(conservation_of_events, every_one_has_exactly_one_end) {
   auto const seed = first_seed();
   auto const repeat = "TOKENGATE_SEED=" + std::to_string(seed);
-  auto const unit = scaled(65'000U, 8U);
+  auto const unit = std::max(10U, scaled(65'000U, 8U));
   conservation all(seed, unit);
   auto running = std::async(std::launch::async, [&] { all.run(); });
   if (running.wait_for(std::chrono::minutes(8) + std::chrono::milliseconds(unit)) !=

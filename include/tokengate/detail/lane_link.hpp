@@ -41,8 +41,10 @@ class lane_link {
     // relaxed: the mailbox push of flush() publishes it.
     place.claim.store(&token, std::memory_order_relaxed);
     // The push of flush() begins with how far the worker has read, which comes from its core.
+    // Boost's ring keeps it behind the line of its own index; if not, only the hint is lost.
     if (staged_count_ == 0)
-      __builtin_prefetch(reinterpret_cast<char const*>(&shared_->mailbox) + cache_line);
+      __builtin_prefetch(reinterpret_cast<char const*>(&shared_->mailbox) +
+                         BOOST_LOCKFREE_CACHELINE_BYTES);
     staged_[staged_count_++] = &place;
   }
 
