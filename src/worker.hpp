@@ -89,8 +89,8 @@ class worker {
   void leave_room(std::uint64_t now) noexcept;
   void end();
 
-  alignas(cache_line)
-      parking_word<> parking_;  ///< alone on its line: gates write it with each batch
+  // Alone on its line: gates write it with each batch.
+  alignas(cache_line) parking_word<> parking_;
   alignas(cache_line) std::atomic<bool> stop_{false};
   std::atomic<std::uint32_t> version_{0};
   std::mutex incoming_mutex_;
