@@ -67,7 +67,7 @@ void run_whole(peer& who, load& what, bool may_refuse) {
     throw std::runtime_error("issued " + std::to_string(what.issued()) + " tokens, " +
                              std::to_string(back) + " came back");
   if (what.wrong() != 0)
-    throw std::runtime_error(std::to_string(what.wrong()) + " functions did not run exactly once");
+    throw std::runtime_error(std::to_string(what.wrong()) + " tokens came back with a wrong value");
   if (!may_refuse && what.refused() != 0)
     throw std::runtime_error(std::to_string(what.refused()) + " tokens were refused");
 }

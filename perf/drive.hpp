@@ -5,31 +5,31 @@
 
 namespace perf {
 
-/// The handler that a peer calls on the loop when a token is back: it issues the next one.
+/// The handler that a peer calls on the loop when a token is back, with what the function gave: it
+/// issues the next one.
 ///
 /// `issue(slot&, again)` runs the slot's task elsewhere and then calls the second argument on the
-/// loop. It must outlive the load.
+/// loop. It must outlive the load, which it holds for all handlers.
 template <class Issue>
 class again {
  public:
-  again(load& what, slot& place, Issue& issue) : load_(&what), slot_(&place), issue_(&issue) {}
+  again(slot& place, Issue& issue) : slot_(&place), issue_(&issue) {}
 
   void start() const {
-    if (load_->next(*slot_)) (*issue_)(*slot_, *this);
+    if (issue_->what->next(*slot_)) (*issue_)(*slot_, *this);
   }
 
-  void operator()() const {
-    load_->finished(*slot_);
+  void operator()(answer gave) const {
+    issue_->what->finished(*slot_, gave);
     start();
   }
 
   void refused() const {
-    load_->refused(*slot_);
+    issue_->what->refused(*slot_);
     start();
   }
 
  private:
-  load* load_;
   slot* slot_;
   Issue* issue_;
 };
@@ -37,7 +37,8 @@ class again {
 /// Takes `place` as far as `what` wants it taken.
 template <class Issue>
 void drive(load& what, slot& place, Issue& issue) {
-  again<Issue>{what, place, issue}.start();
+  issue.what = &what;
+  again<Issue>{place, issue}.start();
 }
 
 }  // namespace perf

@@ -6,21 +6,37 @@
 #include "allocations.hpp"
 
 namespace perf {
+namespace {
 
-load::load(std::vector<std::chrono::nanoseconds> due)
-    : slots_(due.size()), due_(std::move(due)), total_(due_.size()), open_(true) {
+std::atomic<std::uint64_t> completed_by_all{0};
+
+}  // namespace
+
+std::uint64_t load::all_completed() {
+  return completed_by_all.load(std::memory_order_relaxed);
+}
+
+load::load(std::size_t outstanding, std::size_t total) : slots_(outstanding), total_(total) {
+  for (auto& each : slots_) set_task(each, {});
+}
+
+load::load(std::vector<std::chrono::nanoseconds> due) : load(due.size(), due.size()) {
+  due_ = std::move(due);
+  open_ = true;
   for (auto& each : slots_) each.armed = true;
   timed();
 }
 
 load& load::mix(std::vector<task> tasks) {
   tasks_ = std::move(tasks);
+  varied_ = varied_ || tasks_.size() != 1;
+  for (auto& each : slots_) set_task(each, tasks_.front());
   return *this;
 }
 
 load& load::first(task one) {
   first_task_ = one;
-  first_differs_ = true;
+  first_differs_ = varied_ = true;
   return *this;
 }
 
@@ -60,7 +76,7 @@ void load::mark(slot& place) {
   if (number == 0) {
     moments_.push_back({2 * slots_.size(), [this] { settle(); }});
     moments_.push_back({total_ - 1, [this] { dry(); }});
-    if (first_differs_) place.work = first_task_;
+    if (first_differs_) set_task(place, first_task_);
     first_ = clock::now();
   }
   mark_ = unlimited;
@@ -68,6 +84,17 @@ void load::mark(slot& place) {
     if (each.at == number) each.call();
     if (each.at > number) mark_ = std::min(mark_, each.at);
   }
+}
+
+void load::vary(slot& place) {
+  if (position_ == tasks_.size()) position_ = 0;
+  set_task(place, tasks_[position_++]);
+}
+
+/// The stamp says which slot it is.
+void load::set_task(slot& place, task what) {
+  what.stamp = static_cast<answer>(&place - slots_.data());
+  place.work = what;
 }
 
 void load::settle() {
@@ -86,6 +113,7 @@ bool load::last() {
   if (!open_) dry();
   if (completed_ + refused_ == (open_ ? total_ : issued_) && !std::exchange(done_called_, true)) {
     end_ = clock::now();
+    completed_by_all.fetch_add(completed_, std::memory_order_relaxed);
     if (done_) done_();
   }
   return false;

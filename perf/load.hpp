@@ -9,22 +9,47 @@
 #include <utility>
 #include <vector>
 
+#include "runs.hpp"
 #include "spin.hpp"
 
 namespace perf {
 
 using clock = std::chrono::steady_clock;
+/// What a function returns, for its handler to check.
+using answer = std::uint16_t;
 
-/// The function a token runs, and the lane it belongs to (0 light, 1 medium, 2 heavy).
+/// Keeps what `held` tasks run on busy until it is released. One at a time.
+class hold {
+ public:
+  hold() { held_ = true; }
+  ~hold() { release(); }
+  hold(hold const&) = delete;
+  hold& operator=(hold const&) = delete;
+
+  void release() {
+    held_ = false;
+    held_.notify_all();
+  }
+  static void wait() { held_.wait(true); }
+
+ private:
+  inline static std::atomic<bool> held_{false};
+};
+
+/// The function a token runs, and the lane it belongs to (0 light, 1 medium, 2 heavy). A peer moves
+/// it to the worker and its value back to the handler, as a server moves a request and its answer:
+/// what else a function reads or writes would be in the figure, too.
 struct task {
   std::uint32_t rounds = 0;
   std::uint8_t lane = 0;
-  /// The function first waits until this is true: it keeps a worker from taking what is behind it.
-  std::atomic<bool> const* released = nullptr;
+  bool held = false;  ///< waits for the end of a hold: nothing behind it is taken before
+  answer stamp = 0;   ///< comes back as its value
 
-  void operator()() const {
-    if (released != nullptr) released->wait(false);
+  answer operator()() const {
+    if (held) hold::wait();
     spin(rounds);
+    count_run();
+    return stamp;
   }
 };
 
@@ -33,22 +58,16 @@ struct slot {
   task work;
   clock::time_point issued;
   bool armed = false;  ///< open loop: an arrival, not issued yet
-  int runs = 0;        ///< since it was issued; right is one
-
-  void run() {
-    work();
-    ++runs;
-  }
 };
 
 /// What a workload wants issued, and the record of what came back. A closed loop: `outstanding`
 /// slots, each of which takes the next task when its last one is back. Or an open one: a slot for
 /// each arrival, which takes one task when its time has come.
 ///
-/// Used by one thread, the loop's; only slot::run is called by a worker, while its token is out.
+/// Used by one thread, the loop's.
 class load {
  public:
-  load(std::size_t outstanding, std::size_t total) : slots_(outstanding), total_(total) {}
+  load(std::size_t outstanding, std::size_t total);
   /// An open loop of tokens that are due so long after its start.
   explicit load(std::vector<std::chrono::nanoseconds> due);
 
@@ -71,24 +90,20 @@ class load {
     } else if (issued_ == total_ || (until_.count() != 0 && late())) {
       return last();
     }
-    if (position_ == tasks_.size()) position_ = 0;
-    place.work = tasks_[position_++];
+    if (varied_) vary(place);
     if (issued_++ == mark_) mark(place);
     if (timed_ && !open_) place.issued = clock::now();
     return true;
   }
 
-  /// The token of `place` is back on the loop: its function has run.
-  void finished(slot& place) {
+  /// The token of `place` is back on the loop, with what its function gave.
+  void finished(slot& place, answer gave) {
     ++completed_;
-    if (std::exchange(place.runs, 0) != 1) ++wrong_;
+    if (gave != place.work.stamp) ++wrong_;
     if (timed_) record(place);
   }
   /// The token of `place` is back on the loop: its function was refused or given up.
-  void refused(slot& place) {
-    ++refused_;
-    if (std::exchange(place.runs, 0) != 0) ++wrong_;
-  }
+  void refused(slot&) { ++refused_; }
 
   std::vector<slot>& slots() { return slots_; }
   /// Called once, on the loop, when the last token is back.
@@ -101,8 +116,10 @@ class load {
   std::size_t issued() const { return issued_; }
   std::size_t completed() const { return completed_; }
   std::size_t refused() const { return refused_; }
-  /// Tokens whose function had not run exactly once when they came back, or did run though refused.
+  /// Tokens that came back with the value of another one, or of none.
   std::size_t wrong() const { return wrong_; }
+  /// Tokens of all loads of this process that were seen to their end: as many functions have run.
+  static std::uint64_t all_completed();
   /// From the first issue to the last return.
   std::chrono::duration<double> elapsed() const { return end_ - first_; }
   /// Time per token from the third time around (every slot, every cache is then filled) to the last
@@ -124,6 +141,8 @@ class load {
 
   bool late() const { return issued_ != 0 && clock::now() - first_ >= until_; }
   void mark(slot& place);
+  void vary(slot& place);
+  void set_task(slot& place, task what);
   void settle();
   void dry();
   bool last();
@@ -146,6 +165,7 @@ class load {
   std::chrono::nanoseconds until_{0};
   task first_task_;
   bool first_differs_ = false;
+  bool varied_ = false;  ///< the tasks are not all the same
   bool timed_ = false;
   bool open_ = false;
   bool dry_ = false;

@@ -139,17 +139,28 @@ double alone(std::size_t items) {
   return seconds;
 }
 
-template <class Lock, std::size_t Places = 1>
-double contended(std::size_t items) {
+/// 64 parties on one loop. `enter_sections(lock, loop, times, what)` is one of them.
+template <class Lock, std::size_t Places, class Party>
+double among_64(std::size_t items, Party enter_sections) {
   constexpr std::size_t parties = 64;
   asio::io_context loop{1};
   auto lock = make<Lock>(loop, Places);
   section what;
   for (std::size_t party = 0; party != parties; ++party)
-    asio::co_spawn(loop, long_sections(lock, loop, items / parties, what), rethrow);
+    asio::co_spawn(loop, enter_sections(lock, loop, items / parties, what), rethrow);
   auto const seconds = seconds_to_run(loop);
   what.expect(items / parties * parties, Places);
   return seconds;
+}
+
+template <class Lock, std::size_t Places = 1>
+double contended(std::size_t items) {
+  return among_64<Lock, Places>(items, [](auto&&... with) { return long_sections(with...); });
+}
+
+template <class Lock>
+double short_contended(std::size_t items) {
+  return among_64<Lock, 1>(items, [](auto&&... with) { return sections(with...); });
 }
 
 template <class Lock, std::size_t Places = 1>
@@ -196,6 +207,13 @@ void add_lock(std::vector<workload>& to) {
        passing_metrics(),
        {passing_variant("tokengate", false, items, contended<mutex>),
         passing_variant("asio_channel_of_one", true, items, contended<channel_of_permits>)}});
+  to.push_back(
+      {"lock_short_contended",
+       "64 coroutines of one loop want a short section",
+       passing_metrics(),
+       {passing_variant("tokengate", false, items, short_contended<mutex>),
+        passing_variant("asio_channel_of_one", true, items, short_contended<channel_of_permits>),
+        passing_variant("asio_strand", true, items, short_contended<strand>)}});
   to.push_back({"lock_two_loops",
                 "4 coroutines on each of two threads want a short section",
                 passing_metrics(),

@@ -21,27 +21,32 @@ struct pile {
 /// Issues `total` tokens before the first of them can end, and waits for all. The bytes are those
 /// of the second half: the first takes what the peer and the heap still have.
 pile pile_up(peer& who, std::size_t total) {
-  std::atomic<bool> released{false};
+  hold first;
   std::uint64_t asked = 0;
   std::uint64_t held = 0;
+  clock::duration aside{};  // the heap is slow to say how much it holds
   load all{total, total};
-  all.first({.rounds = 0, .lane = 0, .released = &released})
+  all.first({.rounds = 0, .lane = 0, .held = true})
       .before(total / 2,
               [&] {
+                auto const begun = clock::now();
                 asked = bytes_requested();
                 held = heap_bytes();
+                aside += clock::now() - begun;
               })
       .before_last([&] {
+        auto const begun = clock::now();
         asked = bytes_requested() - asked;
         held = heap_bytes() - held;
-        released = true;
-        released.notify_all();
+        aside += clock::now() - begun;
+        first.release();
       });
   run_whole(who, all);
   auto const each = [half = static_cast<double>(total - total / 2)](std::uint64_t bytes) {
     return static_cast<double>(static_cast<std::int64_t>(bytes)) / half;
   };
-  return {all.elapsed().count() * 1e9 / static_cast<double>(total), each(asked), each(held)};
+  std::chrono::duration<double, std::nano> const taken = all.elapsed() - aside;
+  return {taken.count() / static_cast<double>(total), each(asked), each(held)};
 }
 
 sample memory(peer& who, effort const& much) {

@@ -39,12 +39,9 @@ sample refusal(peer& who, effort const& much) {
   warm_up(who, 1, 1ms, much);
   constexpr std::size_t outstanding = 4096;
   auto const total = std::max<std::size_t>(much.at_most(300'000), 8 * outstanding);
-  std::atomic<bool> released{false};
+  hold first;
   load full{outstanding, total};
-  full.first({.rounds = 0, .lane = 0, .released = &released}).before_last([&released] {
-    released = true;
-    released.notify_all();
-  });
+  full.first({.rounds = 0, .lane = 0, .held = true}).before_last([&first] { first.release(); });
   run_whole(who, full, true);
   if (full.refused() + outstanding < total)
     throw std::runtime_error("only " + std::to_string(full.refused()) + " were refused");

@@ -8,6 +8,9 @@
 #include <random>
 #include <stdexcept>
 
+#include "load.hpp"
+#include "runs.hpp"
+
 namespace perf {
 namespace {
 
@@ -37,6 +40,19 @@ bool takes_part(variant const& who, options const& how) {
   return names.empty() || std::find(names.begin(), names.end(), who.name) != names.end();
 }
 
+/// Every token that came back has run once, and none that was refused has.
+sample measured(variant const& who, effort const& much) {
+  auto const ran = functions_run();
+  auto const back = load::all_completed();
+  auto const found = who.measure(much);
+  auto const runs = functions_run() - ran;
+  auto const tokens = load::all_completed() - back;
+  if (runs != tokens)
+    throw std::runtime_error(std::to_string(tokens) + " tokens came back, " + std::to_string(runs) +
+                             " functions have run");
+  return found;
+}
+
 }  // namespace
 
 std::vector<row> run_workload(workload const& what, options const& how) {
@@ -54,7 +70,7 @@ std::vector<row> run_workload(workload const& what, options const& how) {
       auto& each = records[at];
       line.show(what.name, each.who->name, round, how.repeat);
       try {
-        each.runs.push_back(each.who->measure({how.scale, how.tokens}));
+        each.runs.push_back(measured(*each.who, {how.scale, how.tokens}));
       } catch (std::exception const& error) {
         throw std::runtime_error(what.name + ", " + each.who->name + ": " + error.what());
       }

@@ -29,15 +29,16 @@ class gate_side final : public loop_peer {
  private:
   struct issue {
     gate_side* self;
+    load* what = nullptr;
 
     template <class Done>
     void operator()(slot& place, Done done) {
       self->gate_.async_run(
-          self->empty_, [&place] { place.run(); },
-          [self = self, done](std::exception_ptr error) {
+          self->empty_, [work = place.work] { return work(); },
+          [self = self, done](std::exception_ptr error, answer gave) {
             if (error) std::rethrow_exception(error);
             spin(self->rounds_);
-            done();
+            done(gave);
           });
     }
   };
@@ -58,14 +59,14 @@ class post_side final : public loop_peer {
  private:
   struct issue {
     post_side* self;
+    load* what = nullptr;
 
     template <class Done>
     void operator()(slot& place, Done done) {
-      asio::post(self->pool_, [self = self, &place, done] {
-        place.run();
-        asio::post(self->loop_, [self, done] {
+      asio::post(self->pool_, [self = self, work = place.work, done] {
+        asio::post(self->loop_, [self, done, gave = work()] {
           spin(self->rounds_);
-          done();
+          done(gave);
         });
       });
     }

@@ -17,6 +17,7 @@ class bounded_peer final : public asio_peer {
  private:
   struct issue {
     bounded_peer* self;
+    load* what = nullptr;
 
     template <class Done>
     void operator()(slot& place, Done done) {
@@ -25,11 +26,10 @@ class bounded_peer final : public asio_peer {
         return;
       }
       ++self->out_;
-      asio::post(self->pool_, [self = self, &place, done] {
-        place.run();
-        asio::post(self->loop_, [self, done] {
+      asio::post(self->pool_, [self = self, work = place.work, done] {
+        asio::post(self->loop_, [self, done, gave = work()] {
           --self->out_;
-          done();
+          done(gave);
         });
       });
     }
@@ -49,16 +49,17 @@ class skipping_peer final : public asio_peer {
  private:
   struct issue {
     skipping_peer* self;
+    load* what = nullptr;
 
     template <class Done>
     void operator()(slot& place, Done done) {
-      asio::post(self->pool_, [self = self, &place, done] {
-        if (clock::now() > place.issued + self->deadline_) {
+      auto const until = place.issued + self->deadline_;
+      asio::post(self->pool_, [self = self, work = place.work, until, done] {
+        if (clock::now() > until) {
           asio::post(self->loop_, [done] { done.refused(); });
           return;
         }
-        place.run();
-        asio::post(self->loop_, done);
+        asio::post(self->loop_, [done, gave = work()] { done(gave); });
       });
     }
   };

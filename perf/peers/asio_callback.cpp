@@ -15,12 +15,12 @@ class callback_peer final : public asio_peer {
  private:
   struct issue {
     callback_peer* self;
+    load* what = nullptr;
 
     template <class Done>
     void operator()(slot& place, Done done) {
-      asio::post(self->pool_, [self = self, &place, done] {
-        place.run();
-        asio::post(self->loop_, done);
+      asio::post(self->pool_, [self = self, work = place.work, done] {
+        asio::post(self->loop_, [done, gave = work()] { done(gave); });
       });
     }
   };

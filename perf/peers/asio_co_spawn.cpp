@@ -12,9 +12,8 @@
 namespace perf {
 namespace {
 
-asio::awaitable<void> body(slot& place) {
-  place.run();
-  co_return;
+asio::awaitable<answer> body(task work) {
+  co_return work();
 }
 
 class co_spawn_peer final : public asio_peer {
@@ -28,8 +27,8 @@ class co_spawn_peer final : public asio_peer {
 
   asio::awaitable<void> chain(load& what, slot& place) {
     while (what.next(place)) {
-      co_await asio::co_spawn(pool_, body(place), asio::use_awaitable);
-      what.finished(place);
+      auto const gave = co_await asio::co_spawn(pool_, body(place.work), asio::use_awaitable);
+      what.finished(place, gave);
     }
   }
 };

@@ -1,6 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
 // The leanest operation a user would write: one post to the pool, one back, awaited as one.
+#include <boost/asio/append.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -16,15 +17,15 @@ namespace perf {
 namespace {
 
 template <class Token>
-auto async_work(asio::thread_pool& pool, slot& place, Token&& token) {
-  auto initiate = [&pool, &place](auto handler) {
-    asio::post(pool, [&place, handler = std::move(handler)]() mutable {
-      place.run();
+auto async_work(asio::thread_pool& pool, task const& work, Token&& token) {
+  auto initiate = [&pool, work](auto handler) {
+    asio::post(pool, [work, handler = std::move(handler)]() mutable {
+      auto const gave = work();
       auto const home = asio::get_associated_executor(handler);
-      asio::post(home, std::move(handler));
+      asio::post(home, asio::append(std::move(handler), gave));
     });
   };
-  return asio::async_initiate<Token, void()>(initiate, token);
+  return asio::async_initiate<Token, void(answer)>(initiate, token);
 }
 
 template <class Token>
@@ -39,8 +40,8 @@ class lean_peer final : public asio_peer {
 
   asio::awaitable<void> chain(load& what, slot& place) {
     while (what.next(place)) {
-      co_await async_work(this->pool_, place, token_);
-      what.finished(place);
+      auto const gave = co_await async_work(this->pool_, place.work, token_);
+      what.finished(place, gave);
     }
   }
 

@@ -25,10 +25,10 @@ class post_function_peer final : public asio_peer {
   }
 
   asio::awaitable<void> chain(load& what, slot& place) {
-    auto const work = [&place] { place.run(); };
     while (what.next(place)) {
-      co_await asio::post(work, pool_.get_executor(), asio::deferred);
-      what.finished(place);
+      auto const gave = co_await asio::post([work = place.work] { return work(); },
+                                            pool_.get_executor(), asio::deferred);
+      what.finished(place, gave);
     }
   }
 };

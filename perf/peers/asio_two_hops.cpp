@@ -28,9 +28,9 @@ class two_hops_peer final : public asio_peer {
     while (what.next(place)) {
       // Bound to the executor, the hop resumes the coroutine there.
       co_await asio::post(asio::bind_executor(this->pool_.get_executor(), token_));
-      place.run();
+      auto const gave = place.work();
       co_await asio::post(asio::bind_executor(this->loop_.get_executor(), token_));
-      what.finished(place);
+      what.finished(place, gave);
     }
   }
 

@@ -20,15 +20,15 @@ class std_async_peer final : public loop_peer {
  private:
   struct issue {
     std_async_peer* self;
+    load* what = nullptr;
 
     template <class Done>
     void operator()(slot& place, Done done) {
       auto const at = static_cast<std::size_t>(&place - self->first_);
-      self->futures_[at] = std::async(std::launch::async, [self = self, &place, done] {
+      self->futures_[at] = std::async(std::launch::async, [self = self, work = place.work, done] {
         // The new thread has the loop thread's mask.
         if (self->where_ == placement::one_worker) pin_this_thread(worker_core());
-        place.run();
-        asio::post(self->loop_, done);
+        asio::post(self->loop_, [done, gave = work()] { done(gave); });
       });
     }
   };

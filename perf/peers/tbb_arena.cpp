@@ -46,12 +46,12 @@ class tbb_peer final : public loop_peer {
  private:
   struct issue {
     tbb_peer* self;
+    load* what = nullptr;
 
     template <class Done>
     void operator()(slot& place, Done done) {
-      self->arena_.enqueue([self = self, &place, done] {
-        place.run();
-        asio::post(self->loop_, done);
+      self->arena_.enqueue([self = self, work = place.work, done] {
+        asio::post(self->loop_, [done, gave = work()] { done(gave); });
       });
     }
   };

@@ -24,12 +24,12 @@ class thread_pool_peer final : public loop_peer {
  private:
   struct issue {
     thread_pool_peer* self;
+    load* what = nullptr;
 
     template <class Done>
     void operator()(slot& place, Done done) {
-      self->pool_.Submit([self = self, &place, done] {
-        place.run();
-        asio::post(self->loop_, done);
+      self->pool_.Submit([self = self, work = place.work, done] {
+        asio::post(self->loop_, [done, gave = work()] { done(gave); });
       });
     }
   };

@@ -4,7 +4,6 @@
 #include <array>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/deferred.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <exception>
@@ -62,14 +61,15 @@ class tokengate_peer final : public loop_peer {
  private:
   struct issue {
     tokengate_peer* self;
+    load* what = nullptr;
 
     template <class Done>
     void operator()(slot& place, Done done) {
       self->gate_.async_run(
-          self->lane(place), [&place] { place.run(); },
-          [done](std::exception_ptr error) {
+          self->lane(place), [work = place.work] { return work(); },
+          [done](std::exception_ptr error, answer gave) {
             if (!error)
-              done();
+              done(gave);
             else if (given_up(error))
               done.refused();
             else
@@ -84,7 +84,7 @@ class tokengate_peer final : public loop_peer {
         drive(what, place, issue_);
         break;
       case shape::deferred:
-        asio::co_spawn(loop_, chain(what, place, asio::deferred), rethrow);
+        asio::co_spawn(loop_, chain(what, place), rethrow);
         break;
       case shape::use_awaitable:
         asio::co_spawn(loop_, chain(what, place, asio::use_awaitable), rethrow);
@@ -92,12 +92,14 @@ class tokengate_peer final : public loop_peer {
     }
   }
 
-  template <class Token>
-  asio::awaitable<void> chain(load& what, slot& place, Token token) {
-    auto const work = [&place] { place.run(); };
+  /// Without a completion token the operation is awaited as it is: with a value, Boost 1.81 cannot
+  /// await what its `deferred` makes of it.
+  template <class... Token>
+  asio::awaitable<void> chain(load& what, slot& place, Token... token) {
     while (what.next(place)) {
-      co_await gate_.async_run(lane(place), work, token);
-      what.finished(place);
+      auto const gave = co_await gate_.async_run(
+          lane(place), [work = place.work] { return work(); }, token...);
+      what.finished(place, gave);
     }
   }
 
