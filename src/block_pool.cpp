@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <mutex>
 
+#include "tokengate/detail/intrusive_list.hpp"
+
 namespace tokengate::detail {
 namespace {
 
@@ -17,7 +19,17 @@ constexpr bool recycles = true;
 constexpr std::size_t class_step = 64;
 constexpr std::size_t class_count = 16;  // up to 1 KiB; larger blocks are not kept
 constexpr std::uint32_t chain_length = 64;
-constexpr std::size_t depot_bytes = std::size_t{4} << 20;  // kept per size class
+/// Slabs lie at multiples of this. The heap leaves as much room between two of them, for others.
+constexpr std::size_t slab_span = std::size_t{64} << 10;
+constexpr std::size_t kept_bytes = std::size_t{4} << 20;  // in free slabs, per size class
+constexpr std::size_t bucket_count = 4096;
+
+constexpr std::size_t size_of(std::size_t index) noexcept {
+  return (index + 1) * class_step;
+}
+constexpr std::uint32_t blocks_in_slab(std::size_t index) noexcept {
+  return static_cast<std::uint32_t>(slab_span / size_of(index));
+}
 
 struct block {
   block* next;
@@ -40,47 +52,134 @@ struct chain {
   }
 };
 
-void release(chain& blocks) noexcept {
-  while (blocks.first != nullptr)
-    ::operator delete (blocks.pop(), std::align_val_t{block_alignment});
+/// A slab with free blocks. It is described in one of them, so that a slab whose blocks are all out
+/// costs nothing beside them.
+struct slab : list_hook<> {
+  slab* below = nullptr;   ///< in the same bucket
+  chain free;              ///< but for the block that this lies in
+  std::uint32_t unused{};  ///< blocks at the end that were never out: their memory is not touched
+
+  [[nodiscard]] std::uintptr_t base() const noexcept {
+    return reinterpret_cast<std::uintptr_t>(this) / slab_span * slab_span;
+  }
+  [[nodiscard]] bool is_whole(std::size_t index) const noexcept {
+    return 1 + free.length + unused == blocks_in_slab(index);
+  }
+};
+static_assert(sizeof(slab) <= class_step);
+
+block* new_block(std::uintptr_t at) noexcept {
+  return ::new (reinterpret_cast<void*>(at)) block;
 }
 
-/// Whole chains, one stack of them per size class. A chain is linked to the next through the second
-/// word of its first block.
+slab* new_slab(std::size_t index) {
+  auto const count = blocks_in_slab(index);
+  std::size_t const bytes = count * size_of(index);
+  auto* const fresh = ::new (::operator new (bytes, std::align_val_t{slab_span})) slab;
+  fresh->unused = count - 1;
+  return fresh;
+}
+
+/// What no thread keeps, in slabs, so that a slab is given back to the heap when all its blocks
+/// are here and enough others are.
 class depot {
  public:
-  bool put(std::size_t index, chain& full) noexcept {
-    std::lock_guard hold(mutex_);
-    shelf& at = shelves_[index];
-    if (at.chains >= depot_bytes / (chain_length * class_step * (index + 1))) return false;
-    auto* head = reinterpret_cast<stored*>(full.first);
-    head->below = at.top;
-    at.top = head;
-    ++at.chains;
-    full = {};
-    return true;
+  void put(std::size_t index, chain& blocks) noexcept {
+    chain done;
+    {
+      std::lock_guard hold(mutex_);
+      while (blocks.length != 0)
+        if (slab* whole = put_one(index, blocks.pop())) {
+          auto const base = whole->base();
+          whole->~slab();
+          done.push(new_block(base));
+        }
+    }
+    while (done.length != 0) ::operator delete (done.pop(), std::align_val_t{slab_span});
   }
-  bool get(std::size_t index, chain& empty) noexcept {
-    std::lock_guard hold(mutex_);
+
+  /// Fills an empty chain with up to `most` blocks, one at least. May throw bad_alloc.
+  void get(std::size_t index, chain& empty, std::uint32_t most) {
+    std::unique_lock hold(mutex_);
     shelf& at = shelves_[index];
-    if (at.top == nullptr) return false;
-    empty = {&at.top->as_block, chain_length};
-    at.top = at.top->below;
-    --at.chains;
-    return true;
+    if (at.slabs.empty()) {
+      hold.unlock();
+      slab* const fresh = new_slab(index);
+      hold.lock();
+      ++at.whole;
+      add(at, *fresh);
+    }
+    block** end = &empty.first;
+    while (empty.length != most && !at.slabs.empty()) {
+      *end = get_one(index);
+      end = &(*end)->next;
+      ++empty.length;
+    }
+    *end = nullptr;
   }
 
  private:
-  struct stored {
-    block as_block;
-    stored* below;
-  };
   struct shelf {
-    stored* top = nullptr;
-    std::size_t chains = 0;
+    intrusive_list<slab> slabs;  ///< those that are free as a whole come last
+    std::size_t whole = 0;
   };
+
+  [[nodiscard]] slab*& bucket(std::uintptr_t address) noexcept {
+    return buckets_[address / slab_span % bucket_count];
+  }
+  [[nodiscard]] slab* find(block const* one) noexcept {
+    auto const address = reinterpret_cast<std::uintptr_t>(one);
+    slab* at = bucket(address);
+    while (at != nullptr && at->base() != address / slab_span * slab_span) at = at->below;
+    return at;
+  }
+  void add(shelf& to, slab& one) noexcept {
+    slab*& top = bucket(one.base());
+    one.below = top;
+    top = &one;
+    to.slabs.push_front(one);
+  }
+  void remove(shelf& from, slab& one) noexcept {
+    slab** at = &bucket(one.base());
+    while (*at != &one) at = &(*at)->below;
+    *at = one.below;
+    from.slabs.remove(one);
+  }
+
+  /// Gives a slab that is to go back to the heap, or null.
+  [[nodiscard]] slab* put_one(std::size_t index, block* one) noexcept {
+    shelf& to = shelves_[index];
+    slab* in = find(one);
+    if (in != nullptr)
+      in->free.push(one);
+    else
+      add(to, *(in = ::new (static_cast<void*>(one)) slab));
+    if (!in->is_whole(index)) return nullptr;
+    if (to.whole >= kept_bytes / slab_span) {
+      remove(to, *in);
+      return in;
+    }
+    ++to.whole;
+    to.slabs.remove(*in);
+    to.slabs.push_back(*in);
+    return nullptr;
+  }
+
+  [[nodiscard]] block* get_one(std::size_t index) noexcept {
+    shelf& at = shelves_[index];
+    slab& from = *at.slabs.front();
+    if (from.is_whole(index)) --at.whole;
+    if (from.free.length != 0) return from.free.pop();
+    if (from.unused != 0)
+      return new_block(from.base() + (blocks_in_slab(index) - from.unused--) * size_of(index));
+    remove(at, from);
+    from.~slab();
+    return new_block(reinterpret_cast<std::uintptr_t>(&from));
+  }
+
   std::mutex mutex_;
-  std::array<shelf, class_count> shelves_{};
+  std::array<shelf, class_count> shelves_;
+  std::array<slab*, bucket_count> buckets_{};
 };
 
 /// Never destroyed: threads may end after static destruction has begun.
@@ -111,37 +210,50 @@ struct reaper {
     cache.ended = true;  // blocks may be freed later than this
     for (std::size_t index = 0; index != class_count; ++index)
       for (chain* one : {&cache.classes[index].active, &cache.classes[index].spare})
-        if (one->length != chain_length || !shared_depot().put(index, *one)) release(*one);
+        shared_depot().put(index, *one);
   }
 };
 
 void start_cache() {
-  if (recycles && !cache.ended) {
+  if (!cache.ended) {
     thread_local reaper const at_thread_end;
     (void)at_thread_end;
   }
 }
 
+[[nodiscard]] constexpr bool is_kept(std::size_t index) noexcept {
+  return recycles && index < class_count;
+}
+
 void* get_slowly(std::size_t index) {
+  if (!is_kept(index)) return ::operator new (size_of(index), std::align_val_t{block_alignment});
   start_cache();
-  if (index < class_count && cache.limit != 0) {
-    auto& [active, spare] = cache.classes[index];
-    std::swap(active, spare);
-    if (active.length != 0 || shared_depot().get(index, active)) return active.pop();
+  if (cache.limit == 0) {
+    chain one;
+    shared_depot().get(index, one, 1);
+    return one.pop();
   }
-  return ::operator new ((index + 1) * class_step, std::align_val_t{block_alignment});
+  auto& [active, spare] = cache.classes[index];
+  std::swap(active, spare);
+  if (active.length == 0) shared_depot().get(index, active, chain_length);
+  return active.pop();
 }
 
 void put_slowly(std::size_t index, void* memory) noexcept {
+  if (!is_kept(index)) return ::operator delete (memory, std::align_val_t{block_alignment});
   start_cache();
-  if (index >= class_count || cache.limit == 0)
-    return ::operator delete (memory, std::align_val_t{block_alignment});
+  auto* const freed = ::new (memory) block;
+  if (cache.limit == 0) {
+    chain one;
+    one.push(freed);
+    return shared_depot().put(index, one);
+  }
   auto& [active, spare] = cache.classes[index];
   if (active.length == chain_length) {
-    if (spare.length == chain_length && !shared_depot().put(index, spare)) release(spare);
+    if (spare.length == chain_length) shared_depot().put(index, spare);
     std::swap(active, spare);
   }
-  active.push(static_cast<block*>(memory));
+  active.push(freed);
 }
 
 constexpr std::size_t class_of(std::size_t bytes) noexcept {

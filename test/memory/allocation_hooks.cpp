@@ -18,6 +18,7 @@ struct orders {
 };
 constinit thread_local orders here;
 constinit std::atomic<std::uint64_t> calls{0};
+constinit std::atomic<std::uint64_t> deletions{0};
 
 void* allocate(std::size_t bytes, std::size_t alignment) {
   calls.fetch_add(1, std::memory_order_relaxed);
@@ -32,10 +33,19 @@ void* allocate(std::size_t bytes, std::size_t alignment) {
   throw std::bad_alloc();
 }
 
+void deallocate(void* memory) noexcept {
+  if (memory != nullptr) deletions.fetch_add(1, std::memory_order_relaxed);
+  std::free(memory);
+}
+
 }  // namespace
 
 std::uint64_t allocations() noexcept {
   return calls.load(std::memory_order_relaxed);
+}
+
+std::uint64_t deallocations() noexcept {
+  return deletions.load(std::memory_order_relaxed);
 }
 
 failing_allocations::failing_allocations(int successes, bool from_then_on) noexcept {
@@ -64,14 +74,14 @@ void* operator new(std::size_t bytes, std::nothrow_t const&) noexcept {
   }
 }
 void operator delete(void* memory) noexcept {
-  std::free(memory);
+  tokengate::test::deallocate(memory);
 }
 void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
+  tokengate::test::deallocate(memory);
 }
 void operator delete(void* memory, std::align_val_t) noexcept {
-  std::free(memory);
+  tokengate::test::deallocate(memory);
 }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
-  std::free(memory);
+  tokengate::test::deallocate(memory);
 }

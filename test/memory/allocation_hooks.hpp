@@ -7,6 +7,8 @@ namespace tokengate::test {
 
 /// Calls of operator new so far, by all threads.
 [[nodiscard]] std::uint64_t allocations() noexcept;
+/// Calls of operator delete so far with something to delete, by all threads.
+[[nodiscard]] std::uint64_t deallocations() noexcept;
 
 /// Allowed for per thousand rounds: a thread's cache of blocks may be one short now and then.
 inline constexpr std::uint64_t few = 10;

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <mutex>
+#include <random>
 #include <set>
 #include <thread>
 #include <vector>
@@ -74,6 +76,59 @@ TEST(block_pool, blocks_may_be_freed_by_another_thread) {
       for (void* each : out) free_block(each, 64);
     }).join();
   }
+}
+
+/// Every block carries its own address and size from end to end while it is out.
+class marked_block {
+ public:
+  explicit marked_block(std::size_t bytes)
+      : words_(static_cast<std::uintptr_t*>(allocate_block(bytes))), bytes_(bytes) {
+    for (std::size_t i = 0; i != count(); ++i) words_[i] = mark(i);
+  }
+  void end() {
+    std::size_t wrong = 0;
+    for (std::size_t i = 0; i != count(); ++i) wrong += words_[i] != mark(i) ? 1 : 0;
+    EXPECT_EQ(wrong, 0u) << "words of a block were written while it was out";
+    free_block(words_, bytes_);
+  }
+
+ private:
+  std::size_t count() const { return bytes_ / sizeof(std::uintptr_t); }
+  std::uintptr_t mark(std::size_t at) const {
+    return reinterpret_cast<std::uintptr_t>(words_ + at) ^ bytes_;
+  }
+
+  std::uintptr_t* words_;
+  std::size_t bytes_;
+};
+
+TEST(block_pool, blocks_of_all_sizes_change_hands_in_any_order) {
+  std::mutex mutex;
+  std::vector<marked_block> shared;
+  auto const work = [&](unsigned seed) {
+    std::mt19937 random{seed};
+    std::vector<marked_block> mine;
+    for (int step = 0; step != 20'000; ++step) {
+      // Bursts of both kinds, so that chains and slabs fill and run empty.
+      bool const more = random() % 1000 < ((step / 2'000) % 2 == 0 ? 700u : 300u);
+      if (more)
+        mine.emplace_back(64 * (1 + random() % 16) - random() % 8 * 8);
+      else if (!mine.empty()) {
+        std::swap(mine[random() % mine.size()], mine.back());
+        mine.back().end();
+        mine.pop_back();
+      }
+      if (random() % 16 == 0) {
+        std::lock_guard hold(mutex);
+        std::swap(mine, shared);
+      }
+    }
+    for (auto& each : mine) each.end();
+  };
+  std::vector<std::thread> threads;
+  for (unsigned seed = 1; seed != 5; ++seed) threads.emplace_back(work, seed);
+  for (auto& each : threads) each.join();
+  for (auto& each : shared) each.end();
 }
 
 struct late_user {

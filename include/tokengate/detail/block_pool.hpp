@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <new>
+#include <utility>
 
 /// @file
 /// Memory of tokens and of what hangs on them. Asio's recycler keeps two blocks per thread, which
@@ -10,8 +12,9 @@
 ///
 /// Blocks of one size class are cached per thread; chains of them move between threads through a
 /// shared depot, so that a token that is issued on one thread and ended on another does not fall
-/// back to malloc. The depot is locked once per chain, not per block. What the pool keeps is
-/// bounded (thread cache and depot, see block_pool.cpp); the rest goes back to operator new/delete.
+/// back to malloc. The depot is locked once per chain, not per block. It gets them from the heap in
+/// slabs and gives a slab back when all its blocks are free; what it keeps is bounded, see
+/// block_pool.cpp.
 /// With TOKENGATE_DISABLE_RECYCLING every block comes from operator new, for address sanitizers.
 
 namespace tokengate::detail {
@@ -51,5 +54,29 @@ struct block_allocator {
     return true;
   }
 };
+
+/// Owns one object in the pool.
+struct block_deleter {
+  template <class T>
+  void operator()(T* object) const noexcept {
+    std::destroy_at(object);
+    block_allocator<T>{}.deallocate(object, 1);
+  }
+};
+template <class T>
+using block_ptr = std::unique_ptr<T, block_deleter>;
+
+/// May throw bad_alloc, or what the constructor throws.
+template <class T, class... Args>
+[[nodiscard]] block_ptr<T> make_block(Args&&... args) {
+  block_allocator<T> pool;
+  T* const place = pool.allocate(1);
+  try {
+    return block_ptr<T>(::new (static_cast<void*>(place)) T(std::forward<Args>(args)...));
+  } catch (...) {
+    pool.deallocate(place, 1);
+    throw;
+  }
+}
 
 }  // namespace tokengate::detail

@@ -103,14 +103,13 @@ class foreign_work<Handler, true> {
   void start(Handler const& handler, gate_core& gate) {
     auto const mine = asio::get_associated_executor(handler, executor_of(gate));
     if (same_executor(executor_of(gate), mine)) return;
-    work_ = std::allocate_shared<tracked>(
-        block_allocator<tracked>{}, asio::prefer(mine, asio::execution::outstanding_work.tracked));
+    work_ = make_block<tracked>(asio::prefer(mine, asio::execution::outstanding_work.tracked));
   }
   [[nodiscard]] bool active() const noexcept { return work_ != nullptr; }
   [[nodiscard]] tracked const& get() const noexcept { return *work_; }
 
  private:
-  std::shared_ptr<tracked> work_;
+  block_ptr<tracked> work_;
 };
 
 template <class Bound, class Handler>
@@ -159,18 +158,10 @@ class token_node final : public token_base {
 #endif
 
   static void destroy(token_node* self) noexcept {
-    if (self->extras != nullptr) free_extras(*self);
-    allocator memory{self->memory_};
-    self->result_.destroy(self->outcome);
-    auto const free = [&] {
-      self->~token_node();
-      traits::deallocate(memory, self, 1);
-    };
-    if ((self->flags.load(std::memory_order_relaxed) & abandoned) != 0) return free();
+    if ((self->flags.load(std::memory_order_relaxed) & abandoned) != 0) return free(self);
     // What it owns may own the memory.
-    [[maybe_unused]] Handler const last(std::move(self->handler_));
-    self->handler_.~Handler();
-    free();
+    [[maybe_unused]] Handler const last = take_handler(*self);
+    free(self);
   }
 
   /// Takes everything out, frees the token, then calls the handler. On the handler's executor.
@@ -187,13 +178,13 @@ class token_node final : public token_base {
     }
     auto error = self->failure();
     if constexpr (std::is_void_v<result_type>) {
-      Handler handler(std::move(self->handler_));
-      destroy(std::exchange(own.token, nullptr));
+      Handler handler = take_handler(*self);
+      free(std::exchange(own.token, nullptr));
       std::move(handler)(std::move(error));
     } else {
       value_of_t<result_type> value = error ? value_of_t<result_type>() : self->result_.take();
-      Handler handler(std::move(self->handler_));
-      destroy(std::exchange(own.token, nullptr));
+      Handler handler = take_handler(*self);
+      free(std::exchange(own.token, nullptr));
       std::move(handler)(std::move(error), std::move(value));
     }
   }
@@ -208,6 +199,21 @@ class token_node final : public token_base {
         work_(std::move(work)),
         handler_(std::forward<Incoming>(handler)) {}
   ~token_node() {}
+
+  static Handler take_handler(token_node& self) {
+    Handler handler(std::move(self.handler_));
+    self.handler_.~Handler();
+    return handler;
+  }
+
+  /// What is left when the handler has been taken out.
+  static void free(token_node* self) noexcept {
+    if (self->extras != nullptr) free_extras(*self);
+    allocator memory{self->memory_};
+    self->result_.destroy(self->outcome);
+    self->~token_node();
+    traits::deallocate(memory, self, 1);
+  }
 
   [[nodiscard]] std::exception_ptr failure() {
     if (outcome == token_state::completed) return nullptr;

@@ -129,7 +129,7 @@ class wait_node final : public Waiter, public queued_wait {
     void operator()(Args&&... args) && {
       std::tuple<std::decay_t<Args>...> given(std::forward<Args>(args)...);
       Handler handler(std::move(own->handler_));
-      own.reset();
+      free(own.release());
       std::apply(std::move(handler), std::move(given));
     }
   };
@@ -172,8 +172,12 @@ class wait_node final : public Waiter, public queued_wait {
   static wait_node& self(queued_wait& wait) noexcept { return static_cast<wait_node&>(wait); }
 
   static void destroy(wait_node* node) noexcept {
-    allocator memory{node->memory_};
     [[maybe_unused]] Handler const last(std::move(node->handler_));
+    free(node);
+  }
+  /// Once the handler has been moved out.
+  static void free(wait_node* node) noexcept {
+    allocator memory{node->memory_};
     node->~wait_node();
     traits::deallocate(memory, node, 1);
   }
