@@ -64,10 +64,10 @@ class subscription_state {
 ///
 /// What the end means. When unsubscribe() or the destructor returns, no call of the handler starts
 /// any more, and what was queued is given up. A call that another thread had begun, or whose event
-/// it had taken from the queue, may still run; neither blocks on it. Until it has returned the handler and what it captured are kept alive, by
-/// the library. On a loop that is run by one thread, and ended on that thread, there is no such
-/// call, but for the very one that ends its own subscription, which is legal. async_unsubscribe()
-/// waits for it too.
+/// it had taken from the queue, may still run; neither blocks on it. Until it has returned the
+/// handler and what it captured are kept alive, by the library. On a loop that is run by one
+/// thread, and ended on that thread, there is no such call, but for the very one that ends its own
+/// subscription, which is legal. async_unsubscribe() waits for it too.
 ///
 /// @par Thread safety  any thread may call the const functions; one thread at a time the others
 class [[nodiscard("the subscription ends with its handle")]] subscription {
