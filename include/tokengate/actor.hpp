@@ -34,7 +34,7 @@ class [[nodiscard("an ask does nothing until it is awaited or given a completion
   lazy_ask(std::shared_ptr<actor_state<State>> actor, std::unique_ptr<Message> message) noexcept
       : actor_(std::move(actor)), message_(std::move(message)) {}
 
-  /// The actor's. See lazy_wait.
+  /// The actor's: where a handler runs that has no executor of its own.
   [[nodiscard]] executor_type get_executor() const noexcept {
     return actor_->executor();
   }

@@ -61,7 +61,7 @@ class [[nodiscard]] flow_var : public detail::awaitable_operation {
   }
 
   /// That of the token's gate or of the promise; empty when it was default-constructed or moved
-  /// from. See lazy_wait.
+  /// from. Where a handler runs that has no executor of its own.
   [[nodiscard]] executor_type get_executor() const noexcept {
     return state_ ? state_->executor() : executor_type();
   }

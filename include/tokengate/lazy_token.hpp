@@ -57,7 +57,7 @@ class [[nodiscard(
     detail::check_result<result_type>();
   }
 
-  /// The gate's. See lazy_wait.
+  /// The gate's: where a handler runs that has no executor of its own.
   [[nodiscard]] executor_type get_executor() const noexcept {
     return detail::executor_of(*gate_);
   }

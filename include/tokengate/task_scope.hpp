@@ -33,7 +33,7 @@ class [[nodiscard("a join does nothing until it is awaited or given a completion
                      wait_clock::time_point limit = no_wait_limit) noexcept
       : state_(std::move(state)), limit_(limit) {}
 
-  /// The scope's. See lazy_wait.
+  /// The scope's: where a handler runs that has no executor of its own.
   [[nodiscard]] executor_type get_executor() const noexcept {
     return state_->executor();
   }

@@ -42,7 +42,7 @@ class [[nodiscard(
   lazy_operation(asio::any_io_executor const& executor, Start start)
       : executor_(&executor), start_(std::move(start)) {}
 
-  /// Where a handler runs that has no executor of its own. See lazy_wait.
+  /// Where a handler runs that has no executor of its own.
   [[nodiscard]] executor_type const& get_executor() const noexcept {
     return *executor_;
   }
