@@ -29,9 +29,15 @@ class [[nodiscard("an ask does nothing until it is awaited or given a completion
  public:
   using result_type = typename Message::result;
   using completion_signature = signature_of_t<result_type>;
+  using executor_type = asio::any_io_executor;
 
   lazy_ask(std::shared_ptr<actor_state<State>> actor, std::unique_ptr<Message> message) noexcept
       : actor_(std::move(actor)), message_(std::move(message)) {}
+
+  /// The actor's: where a handler runs that has no executor of its own.
+  [[nodiscard]] executor_type get_executor() const noexcept {
+    return actor_->executor();
+  }
 
   /// The longest wait for the answer, counted from this call: then error::timed_out, and the
   /// function is not run if it has not started.

@@ -28,7 +28,8 @@ struct subscription_snapshot {
   std::uint64_t held_back = 0;  ///< publishers that wait for a place in its queue
   std::uint64_t running = 0;    ///< calls of its handler that have not returned
 
-  double behind_ns = 0;    ///< age of the oldest event in its queue
+  double behind_ns = 0;  ///< age of the oldest event in its queue
+  // Of handlers; 0 for a stream, whose readers come for their events.
   double lag_mean_ns = 0;  ///< from publishing, or subscribing if that came later, to the handler
   double lag_max_ns = 0;
   double handler_mean_ns = 0;

@@ -42,6 +42,7 @@ class [[nodiscard]] flow_var : public detail::awaitable_operation {
  public:
   using result_type = R;
   using completion_signature = detail::signature_of_t<R>;
+  using executor_type = asio::any_io_executor;
 
   flow_var() = default;
   explicit flow_var(std::shared_ptr<detail::flow_state<R>> state) noexcept
@@ -57,6 +58,12 @@ class [[nodiscard]] flow_var : public detail::awaitable_operation {
   /// Any thread: withdraws the token, or asks its function to stop.
   void request_stop() const noexcept {
     if (state_) state_->stop().request_stop();
+  }
+
+  /// That of the token's gate or of the promise; empty when it was default-constructed or moved
+  /// from. Where a handler runs that has no executor of its own.
+  [[nodiscard]] executor_type get_executor() const noexcept {
+    return state_ ? state_->executor() : executor_type();
   }
 
   /// Waits for the result as an asynchronous operation.

@@ -49,11 +49,17 @@ class [[nodiscard(
  public:
   using result_type = detail::result_of_t<Bound>;
   using completion_signature = detail::signature_of_t<result_type>;
+  using executor_type = asio::any_io_executor;
 
   lazy_token(detail::gate_core & gate, detail::operation_record & operation,
              detail::terms const& terms, Bound&& bound)
       : gate_(&gate), operation_(&operation), terms_(terms), bound_(std::move(bound)) {
     detail::check_result<result_type>();
+  }
+
+  /// The gate's: where a handler runs that has no executor of its own.
+  [[nodiscard]] executor_type get_executor() const noexcept {
+    return detail::executor_of(*gate_);
   }
 
   /// Tokens of one gate with the same key run one after another, in issue order, on one worker.

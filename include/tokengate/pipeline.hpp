@@ -103,7 +103,8 @@ class pipeline {
       to->async_send(std::move(item))
           .until(limit)(detail::mapped_handler(std::move(handler), std::move(done)));
     };
-    return detail::lazy_operation<void(std::exception_ptr), decltype(begin)>(std::move(begin));
+    return detail::lazy_operation<void(std::exception_ptr), decltype(begin)>(state_->executor(),
+                                                                             std::move(begin));
   }
   template <class CompletionToken>
   auto async_push(In item, CompletionToken&& token) {
@@ -148,7 +149,7 @@ class pipeline {
           detail::mapped_handler(std::move(handler), std::move(done)));
     };
     return detail::lazy_operation<void(std::exception_ptr, value), decltype(begin)>(
-        std::move(begin));
+        state_->executor(), std::move(begin));
   }
   template <class CompletionToken>
   auto async_pull(CompletionToken&& token) requires(!sink) {
@@ -176,7 +177,8 @@ class pipeline {
       using initiate = detail::initiate_relayed<detail::pipeline_join, detail::pipeline_state>;
       initiate{state->executor(), limit}(std::move(handler), state);
     };
-    return detail::lazy_operation<void(std::exception_ptr), decltype(begin)>(std::move(begin));
+    return detail::lazy_operation<void(std::exception_ptr), decltype(begin)>(state_->executor(),
+                                                                             std::move(begin));
   }
   template <class CompletionToken>
   auto async_join(CompletionToken&& token) {

@@ -28,9 +28,15 @@ class [[nodiscard("a join does nothing until it is awaited or given a completion
     : public awaitable_operation {
  public:
   using completion_signature = Signature;
+  using executor_type = asio::any_io_executor;
   explicit lazy_join(std::shared_ptr<State> state,
                      wait_clock::time_point limit = no_wait_limit) noexcept
       : state_(std::move(state)), limit_(limit) {}
+
+  /// The scope's: where a handler runs that has no executor of its own.
+  [[nodiscard]] executor_type get_executor() const noexcept {
+    return state_->executor();
+  }
 
   /// Counted from this call.
   auto within(std::chrono::nanoseconds span)&& noexcept {

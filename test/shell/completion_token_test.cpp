@@ -9,6 +9,7 @@
 
 #include "support/gate_fixture.hpp"
 #include "support/tracking_allocator.hpp"
+#include "tokengate/channel.hpp"
 
 // Each way to ask for the result of a token. The results themselves are in result_test.cpp.
 
@@ -98,6 +99,36 @@ TEST_F(completion_token, as_tuple_gives_error_beside_value) {
     auto [error, nothing] = co_await self->fail_(6)(asio::as_tuple(asio::use_awaitable));
     EXPECT_EQ(test::text_of(error), "6");
     EXPECT_EQ(nothing, 0);
+  }(this));
+}
+
+// Asio's redirect_error looks for an error_code in front, and hands on a std::exception_ptr as it
+// is.
+TEST_F(completion_token, redirect_error_changes_nothing) {
+  run_coroutine([](completion_token* self) -> asio::awaitable<void> {
+    boost::system::error_code ec = error::timed_out;
+    int const got = co_await self->twice_(5)(asio::redirect_error(asio::use_awaitable, ec));
+    EXPECT_EQ(got, 10);
+    EXPECT_EQ(ec, error::timed_out) << "success was written over it";
+    std::string text;
+    ec = {};
+    try {
+      co_await self->fail_(6)(asio::redirect_error(asio::use_awaitable, ec));
+    } catch (std::runtime_error const& caught) {
+      text = caught.what();
+    }
+    EXPECT_EQ(text, "6");
+    EXPECT_FALSE(ec);
+    boost::system::error_code thrown;
+    channel<int> empty(self->loop_.executor(), 1);
+    auto nothing = empty.async_receive().within(std::chrono::nanoseconds(1));
+    try {
+      co_await std::move(nothing)(asio::redirect_error(asio::use_awaitable, ec));
+    } catch (boost::system::system_error const& caught) {
+      thrown = caught.code();
+    }
+    EXPECT_EQ(thrown, error::timed_out) << "not even when an error_code is what it stands for";
+    EXPECT_FALSE(ec);
   }(this));
 }
 

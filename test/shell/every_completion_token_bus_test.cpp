@@ -39,9 +39,26 @@ struct stream_next : bus_publish {
   }
   bool right(int i, event<long> const& got) { return *got == i; }
 };
+struct unsubscribe {
+  explicit unsubscribe(gate& on) : through(&on), bus(on.get_executor()) {}
+  auto operation(int i) {
+    one = bus.subscribe<int>(*through, [this](int const& x) { heard = x; });
+    EXPECT_EQ(bus.topic<int>().try_publish(i), 1u);
+    return one.async_unsubscribe();
+  }
+  bool right(int i) {
+    auto const told = one.snapshot();
+    return !one.active() && told.running == 0 && (told.undelivered == 1 || heard == i);
+  }
+  gate* through;
+  event_bus bus;
+  int heard = 0;
+  subscription one;
+};
 template <class Kind>
 class bus_operation : public every_completion_token<Kind> {};
-using bus_operations = testing::Types<bus_publish, bus_publish_and_wait, bus_request, stream_next>;
+using bus_operations =
+    testing::Types<bus_publish, bus_publish_and_wait, bus_request, stream_next, unsubscribe>;
 TYPED_TEST_SUITE(bus_operation, bus_operations);
 TYPED_TEST(bus_operation, takes_every_completion_token) {
   this->prove();

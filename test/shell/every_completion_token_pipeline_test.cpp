@@ -20,9 +20,22 @@ struct pipeline_pull : pipeline_push {
   }
   bool right(int i, std::optional<int> const& got) { return got == i; }
 };
+struct pipeline_join {
+  explicit pipeline_join(gate& on) : through(&on) {}
+  auto operation(int i) {
+    line.emplace(pipeline<int>(*through).stage([this](int x) { got = x; }));
+    EXPECT_TRUE(line->try_push(int(i)));
+    line->close();
+    return line->async_join();
+  }
+  bool right(int i) { return got == i; }
+  gate* through;
+  std::atomic<int> got{0};
+  std::optional<pipeline<int, void>> line;
+};
 template <class Kind>
 class pipeline_operation : public every_completion_token<Kind> {};
-using pipeline_operations = testing::Types<pipeline_push, pipeline_pull>;
+using pipeline_operations = testing::Types<pipeline_push, pipeline_pull, pipeline_join>;
 TYPED_TEST_SUITE(pipeline_operation, pipeline_operations);
 TYPED_TEST(pipeline_operation, takes_every_completion_token) {
   this->prove();

@@ -31,6 +31,18 @@ struct actor_tell : actor_ask {
   }
   bool right(int) { return one.snapshot().accepted != 0; }
 };
+struct actor_join {
+  explicit actor_join(gate& on) : through(&on) {}
+  auto operation(int i) {
+    one.emplace(*through);
+    one->tell([](sum& all, int x) { all.of += x; }, i);
+    one->close();
+    return one->async_join();
+  }
+  bool right(int) { return one->snapshot().handled == 1; }
+  gate* through;
+  std::optional<actor<sum>> one;
+};
 struct scope_join {
   explicit scope_join(gate& on) : through(&on), scope(on.get_executor()) {}
   void add(int i) {
@@ -55,7 +67,8 @@ struct scope_collect : scope_join {
 
 template <class Kind>
 class actor_or_scope_operation : public every_completion_token<Kind> {};
-using scope_operations = testing::Types<actor_ask, actor_tell, scope_join, scope_collect>;
+using scope_operations =
+    testing::Types<actor_ask, actor_tell, actor_join, scope_join, scope_collect>;
 TYPED_TEST_SUITE(actor_or_scope_operation, scope_operations);
 TYPED_TEST(actor_or_scope_operation, takes_every_completion_token) {
   this->prove();

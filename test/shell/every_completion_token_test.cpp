@@ -5,8 +5,10 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "tokengate/broadcast.hpp"
+#include "tokengate/channel.hpp"
 #include "tokengate/promise.hpp"
 #include "tokengate/watch.hpp"
+#include "tokengate/when.hpp"
 
 namespace tokengate::test {
 
@@ -72,10 +74,53 @@ struct promised_nothing {
   bool right(int) { return true; }
   gate* through;
 };
+struct receive_some {
+  explicit receive_some(gate& on) : items(on.get_executor(), 4) {}
+  auto operation(int i) {
+    got.clear();
+    EXPECT_TRUE(items.try_send(int(i)));
+    EXPECT_TRUE(items.try_send(-i));
+    return items.async_receive_some(got, 3);
+  }
+  bool right(int i, std::size_t count) { return count == 2 && got == std::vector{i, -i}; }
+  channel<int> items;
+  std::vector<int> got;
+};
+/// Two of them: one has its value, the other gets it later, or not at all.
+struct all_promised {
+  using variable = flow_var<int>;
+  using result = std::vector<variable>;
+
+  explicit all_promised(gate& on) : through(&on) {}
+  std::vector<variable> two(int i) {
+    std::vector<variable> variables;
+    sources.clear();
+    for (int k = 0; k != 2; ++k)
+      variables.push_back(sources.emplace_back(through->get_executor()).get_flow_var());
+    sources[index(i)].set_value(i);
+    return variables;
+  }
+  auto operation(int i) {
+    auto all = when_all(two(i), through->get_executor());
+    asio::post(through->get_executor(), [this, i] { sources[1 - index(i)].set_value(i); });
+    return all;
+  }
+  bool right(int, result const& got) { return got.size() == 2 && got[0].ready() && got[1].ready(); }
+  static std::size_t index(int i) { return static_cast<std::size_t>(i) % 2; }
+  gate* through;
+  std::vector<promise<int>> sources;
+};
+struct any_promised : all_promised {
+  using all_promised::all_promised;
+  auto operation(int i) { return when_any(two(i), through->get_executor()); }
+  bool right(int i, any_ready<int> const& got) {
+    return got.index == index(i) && got.variables.at(got.index).ready();
+  }
+};
 template <class Kind>
 class hand_on : public every_completion_token<Kind> {};
 using operations = testing::Types<broadcast_send, broadcast_receive, watch_changed, spawned_value,
-                                  promised_nothing>;
+                                  promised_nothing, receive_some, all_promised, any_promised>;
 TYPED_TEST_SUITE(hand_on, operations);
 TYPED_TEST(hand_on, takes_every_completion_token) {
   this->prove();

@@ -5,9 +5,12 @@
 
 #include <boost/asio.hpp>
 #include <boost/asio/experimental/parallel_group.hpp>
+#include <functional>
 
 #include "support/gate_fixture.hpp"
 #include "support/patience.hpp"
+#include "support/tracking_allocator.hpp"
+#include "support/tracking_executor.hpp"
 
 /// @file
 /// Every operation that can be awaited takes every completion token: a table of operations per test
@@ -22,9 +25,11 @@ struct judge {
   Kind* kind;
   int number;
   int* calls;
+  std::function<bool()> in_place{};  ///< whether all is as what the handler is bound to asks for
   template <class... Value>
   void operator()(std::exception_ptr failed, Value const&... value) {
     ++*calls;
+    EXPECT_TRUE(!in_place || in_place());
     EXPECT_EQ(text_of(failed), "");
     if (failed) return;
     EXPECT_TRUE(kind->right(number, value...));
@@ -52,11 +57,14 @@ class every_completion_token : public gate_fixture {
   void prove();
 
  private:
+  void prove_binders();
   void run_judged() {
     loop_.run_until([&] { return calls_ == 1; });
     calls_ = 0;
   }
-  judge<Kind> judged() { return {&*kind_, number_, &calls_}; }
+  judge<Kind> judged(std::function<bool()> in_place = {}) {
+    return {&*kind_, number_, &calls_, std::move(in_place)};
+  }
   operation next() { return kind_->operation(++number_); }
   void TearDown() override {
     kind_.reset();
@@ -83,6 +91,18 @@ class every_completion_token : public gate_fixture {
     }
   }
 
+  asio::awaitable<void> awaited_as_tuple() {
+    auto one = next();
+    auto const got = co_await std::move(one)(asio::as_tuple(asio::use_awaitable));
+    std::apply(judged(), got);
+  }
+  asio::awaitable<void> deferred_as_tuple() {
+    auto one = next();
+    auto later = std::move(one)(asio::as_tuple(asio::deferred));
+    auto const got = co_await std::move(later);
+    std::apply(judged(), got);
+  }
+
   std::optional<Kind> kind_{std::in_place, *gate_};
   int number_ = 0;
   int calls_ = 0;
@@ -95,6 +115,18 @@ asio::awaitable<void> await_together(asio::awaitable<bool> plain, asio::awaitabl
 
 template <class Kind>
 void every_completion_token<Kind>::prove() {
+  {
+    SCOPED_TRACE("detached");
+    if constexpr (std::is_void_v<value>) {
+      next()(asio::detached);
+      loop_.run_until([&] { return kind_->right(number_); });
+    } else {
+      tracking_executor const here(loop_.executor());
+      next()(asio::bind_executor(here, asio::detached));
+      loop_.run_until([&] { return here.executed() != 0; });
+      loop_.poll();
+    }
+  }  // what it took it let go, or what follows goes wrong
   {
     SCOPED_TRACE("callback");
     next()(judged());
@@ -144,6 +176,53 @@ void every_completion_token<Kind>::prove() {
   {
     SCOPED_TRACE("co_await, use_awaitable, awaitable_operators");
     run_coroutine(await_together(awaited(true), awaited(false), awaited(false)));
+  }
+  {
+    SCOPED_TRACE("as_tuple");
+    run_coroutine(awaited_as_tuple());
+    run_coroutine(deferred_as_tuple());
+    EXPECT_EQ(std::exchange(calls_, 0), 2);
+  }
+  prove_binders();
+}
+
+template <class Kind>
+void every_completion_token<Kind>::prove_binders() {
+  {
+    SCOPED_TRACE("bind_executor, a strand");
+    auto const strand = asio::make_strand(loop_.context);
+    next()(asio::bind_executor(asio::any_io_executor(strand),
+                               judged([strand] { return strand.running_in_this_thread(); })));
+    run_judged();
+  }
+  {
+    SCOPED_TRACE("bind_executor, another loop");
+    loop other;
+    auto const there = other.executor();
+    next()(asio::bind_executor(asio::any_io_executor(there),
+                               judged([there] { return there.running_in_this_thread(); })));
+    EXPECT_TRUE(poll_until([&] {
+      loop_.poll();
+      other.poll();
+      return calls_ != 0;
+    }));
+    EXPECT_EQ(std::exchange(calls_, 0), 1);
+  }
+  {
+    SCOPED_TRACE("bind_cancellation_slot");
+    asio::cancellation_signal signal;
+    next()(asio::bind_cancellation_slot(
+        signal.slot(), judged([slot = signal.slot()] { return !slot.has_handler(); })));
+    EXPECT_TRUE(signal.slot().has_handler());
+    run_judged();
+  }
+  {
+    SCOPED_TRACE("bind_allocator");
+    allocation_book book;
+    next()(asio::bind_allocator(tracking_allocator<void>(book),
+                                judged([&book] { return book.live_bytes() == 0; })));
+    EXPECT_NE(book.allocations(), 0);
+    run_judged();
   }
 }
 

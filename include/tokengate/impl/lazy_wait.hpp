@@ -24,11 +24,18 @@ class [[nodiscard(
     "token")]] lazy_wait : public awaitable_operation {
  public:
   using completion_signature = Signature;
+  using executor_type = asio::any_io_executor;
 
   template <class... Given>
   explicit lazy_wait(std::shared_ptr<State> state, asio::any_io_executor const& fallback,
                      Given&&... args)
       : state_(std::move(state)), fallback_(&fallback), args_(std::forward<Given>(args)...) {}
+
+  /// Where a handler runs that has no executor of its own. A group that Asio makes of a range of
+  /// operations asks for it, and would take the system's threads otherwise.
+  [[nodiscard]] executor_type const& get_executor() const noexcept {
+    return *fallback_;
+  }
 
   /// Counted from this call.
   lazy_wait&& within(std::chrono::nanoseconds span)&& noexcept {

@@ -1,6 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associator.hpp>
 #include <boost/asio/async_result.hpp>
 #include <chrono>
@@ -36,7 +37,15 @@ class [[nodiscard(
     "token")]] lazy_operation : public awaitable_operation {
  public:
   using completion_signature = Signature;
-  explicit lazy_operation(Start start) : start_(std::move(start)) {}
+  using executor_type = asio::any_io_executor;
+  /// `executor` is kept by what `start` keeps.
+  lazy_operation(asio::any_io_executor const& executor, Start start)
+      : executor_(&executor), start_(std::move(start)) {}
+
+  /// Where a handler runs that has no executor of its own.
+  [[nodiscard]] executor_type const& get_executor() const noexcept {
+    return *executor_;
+  }
 
   /// The longest wait, counted from this call: then error::timed_out.
   lazy_operation&& within(std::chrono::nanoseconds span)&& noexcept {
@@ -47,18 +56,22 @@ class [[nodiscard(
 
   template <asio::completion_token_for<Signature> CompletionToken>
   auto operator()(CompletionToken&& token)&& {
-    return asio::async_initiate<CompletionToken, Signature>(initiate{limit_}, token,
+    return asio::async_initiate<CompletionToken, Signature>(initiate{*executor_, limit_}, token,
                                                             std::move(start_));
   }
 
  private:
   struct initiate {
+    using executor_type = asio::any_io_executor;
+    [[nodiscard]] executor_type const& get_executor() const noexcept { return executor; }
+    asio::any_io_executor executor;
     wait_clock::time_point limit;
     template <class Handler>
     void operator()(Handler&& handler, Start start) const {
       std::move(start)(std::forward<Handler>(handler), limit);
     }
   };
+  asio::any_io_executor const* executor_;
   Start start_;
   wait_clock::time_point limit_ = no_wait_limit;
 };
