@@ -127,7 +127,8 @@ class async_barrier {
   [[nodiscard]] std::size_t parties() const noexcept {
     return state_->look([](detail::barrier_core const& core) { return core.parties(); });
   }
-  /// How many have arrived.
+  /// How many have arrived. They have no names: only what has holders is listed, see
+  /// lock_base::snapshot().
   [[nodiscard]] std::size_t waiting() const noexcept {
     return state_->look([](detail::barrier_core const& core) { return core.waiting(); });
   }

@@ -100,6 +100,28 @@ TEST_F(lock_kinds, readers_enter_together_and_a_writer_waits_its_turn) {
   EXPECT_TRUE(book.try_lock());
 }
 
+TEST_F(lock_kinds, readers_and_writers_are_listed_by_name) {
+  async_shared_mutex book(loop_.context, "book");
+  lock_owner const anna("anna"), bert("bert"), carl("carl");
+  auto first = book.try_lock_shared(anna);
+  auto second = book.try_lock_shared();
+  book.async_lock(bert, asio::detached);
+  book.async_lock_shared(carl, asio::detached);
+  EXPECT_EQ(to_string(book.snapshot()),
+            "book: held by anna x1, (unnamed) x1; waiting: bert, carl x1");
+  auto const seen = book.snapshot();
+  ASSERT_EQ(seen.waiters.size(), 2u);
+  EXPECT_TRUE(seen.waiters[0].exclusive) << "a writer";
+  EXPECT_FALSE(seen.waiters[1].exclusive);
+  EXPECT_FALSE(seen.holders[0].exclusive);
+  first.unlock();
+  second.unlock();
+  EXPECT_EQ(to_string(book.snapshot()), "book: held by bert; waiting: carl x1");
+  loop_.run_out();
+  auto reading = book.try_lock(anna).downgrade();
+  EXPECT_EQ(to_string(book.snapshot()), "book: held by anna x1");
+}
+
 // Event, latch, barrier
 
 TEST_F(lock_kinds, set_event_lets_all_through_until_it_is_reset) {
@@ -254,6 +276,25 @@ TEST_F(lock_kinds, wait_for_a_condition_can_be_given_up) {
   *held = 1;
   held.unlock();
   EXPECT_TRUE(number.try_lock());
+}
+
+TEST_F(lock_kinds, who_waits_for_a_condition_is_listed_too) {
+  monitor<int> number(loop_.context, "number", 0);
+  auto const is_one = [](int value) { return value == 1; };
+  lock_owner const anna("anna"), bert("bert"), carl("carl");
+  number.async_lock_when(is_one, bert)(asio::detached);
+  EXPECT_EQ(to_string(number.snapshot()), "number: free; waiting: bert");
+  auto held = number.try_lock(anna);
+  number.async_lock(carl, asio::detached);
+  EXPECT_EQ(to_string(number.snapshot()), "number: held by anna; waiting: bert, carl");
+  held.unlock();
+  EXPECT_EQ(to_string(number.snapshot()), "number: held by carl; waiting: bert");
+  loop_.poll();
+  auto mine = number.try_lock_when([](int value) { return value == 0; }, anna);
+  *mine = 1;
+  EXPECT_EQ(to_string(number.snapshot()), "number: held by anna; waiting: bert");
+  mine.unlock();
+  EXPECT_EQ(to_string(number.snapshot()), "number: held by bert");
 }
 
 TEST_F(lock_kinds, value_lives_as_long_as_a_guard) {
