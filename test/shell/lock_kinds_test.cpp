@@ -329,5 +329,32 @@ TEST_F(lock_kinds, wait_for_a_condition_is_no_cycle_but_locking_twice_is) {
   set_lock_checks(were_on);
 }
 
+// The default
+
+bool const checked_at_start = lock_checks();
+
+TEST_F(lock_kinds, checks_are_on_at_first_unless_NDEBUG_is_defined) {
+#if defined(NDEBUG)
+  constexpr bool expected = false;
+#else
+  constexpr bool expected = true;
+#endif
+  EXPECT_EQ(checked_at_start, expected);
+  ASSERT_EQ(lock_checks(), expected) << "whoever switches them, switches them back";
+  int cycles = 0;
+  set_lock_cycle_handler([&](lock_cycle const&) { ++cycles; });
+  monitor<int> number(loop_.context, "number", 0);
+  lock_owner const me("me");
+  auto held = number.try_lock(me);
+  outcome<monitor<int>::guard> again;
+  number.async_lock(me, keep(again));
+  loop_.poll();
+  set_lock_cycle_handler(nullptr);
+  EXPECT_EQ(cycles, expected ? 1 : 0);
+  EXPECT_EQ(again.done(), expected);
+  held.unlock();
+  loop_.run_out();
+}
+
 }  // namespace
 }  // namespace tokengate
