@@ -43,6 +43,14 @@ bool lock_state::try_start(lock_request& one) noexcept {
   return one.take_at_once([&](std::size_t wanted) { return try_take(wanted, one.stake_.get()); });
 }
 
+bool lock_state::try_decide(lock_request& one) noexcept {
+  std::lock_guard hold(mutex_);
+  if (!core_.try_take(one)) return false;
+  guess();
+  if (one.granted() != 0) take_note(one.stake_.get());
+  return true;
+}
+
 bool lock_state::try_take(std::size_t permits, stake* mine) noexcept {
   std::lock_guard hold(mutex_);
   if (!core_.try_take(permits)) return false;

@@ -1,12 +1,15 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "tokengate/detail/barrier_core.hpp"
 #include "tokengate/impl/core_state.hpp"
 #include "tokengate/impl/lazy_wait.hpp"
+#include "tokengate/impl/thread_wait.hpp"
 
 namespace tokengate {
 
@@ -31,6 +34,9 @@ struct barrier_state : core_state<barrier_core> {
 
   [[nodiscard]] bool start(barrier_waiter& one) noexcept {
     return change([&](barrier_core& of, woken_list& woken) { return of.arrive(one, woken); });
+  }
+  [[nodiscard]] bool try_arrive(barrier_waiter& one) noexcept {
+    return change([&](barrier_core& of, woken_list& woken) { return of.try_arrive(one, woken); });
   }
   [[nodiscard]] bool cancel(barrier_waiter& one) noexcept {
     return change([&](barrier_core& of, woken_list&) { return of.cancel(one); });
@@ -79,6 +85,29 @@ class async_barrier {
     return async_arrive_and_wait()(std::forward<CompletionToken>(token));
   }
 
+  /// Arrives if all others have: then the phase ends, and this is its number. Else, and after
+  /// close(), nothing, and it has not arrived: who does not wait is not waited for.
+  /// @par Cost  never blocks; wakes the others
+  [[nodiscard]] std::optional<std::uint64_t> try_arrive_and_wait() noexcept {
+    detail::thread_waiter<detail::arrival_waiter> self;
+    bool const last = state_->try_arrive(self) && self.outcome == detail::wait_outcome::done;
+    return last ? std::optional(self.phase()) : std::nullopt;
+  }
+
+  /// Arrives, and blocks a plain thread until the others have. The number of the phase that ended.
+  /// When the timeout passes first the arrival is taken back, as by a cancellation: the others wait
+  /// for this party as if it had never come, and it may arrive again.
+  /// @par Errors  system_error: error::would_deadlock on a loop thread or a worker that is not the
+  ///              last to arrive, which has not arrived then; error::timed_out, error::cancelled:
+  ///              the arrival was taken back; error::closed
+  std::uint64_t arrive_and_wait(std::chrono::nanoseconds timeout = detail::wait_forever) {
+    detail::thread_waiter<detail::arrival_waiter> self;
+    if (!state_->try_arrive(self)) detail::wait_on_thread(*state_, self, timeout);
+    if (self.outcome != detail::wait_outcome::done)
+      throw boost::system::system_error(detail::error_of(self.outcome));
+    return self.phase();
+  }
+
   /// One party fewer, from this phase on: the phase may end by that. Never below 0.
   void drop() noexcept {
     state_->change([](detail::barrier_core& core, detail::woken_list& woken) { core.drop(woken); });
@@ -98,7 +127,8 @@ class async_barrier {
   [[nodiscard]] std::size_t parties() const noexcept {
     return state_->look([](detail::barrier_core const& core) { return core.parties(); });
   }
-  /// How many have arrived.
+  /// How many have arrived. They have no names: only what has holders is listed, see
+  /// lock_base::snapshot().
   [[nodiscard]] std::size_t waiting() const noexcept {
     return state_->look([](detail::barrier_core const& core) { return core.waiting(); });
   }

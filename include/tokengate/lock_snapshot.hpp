@@ -14,7 +14,9 @@ struct lock_party {
   bool exclusive = true;    ///< all that there are: a mutex, a writer
 };
 
-/// What a lock looked like at one moment.
+/// What a lock looked like at one moment. There is one of each lock that can be held: async_mutex,
+/// async_shared_mutex, async_semaphore, monitor. async_event, async_latch and async_barrier, which
+/// nobody holds, count their waiters.
 struct lock_snapshot {
   std::string name;
   std::size_t free = 0;   ///< permits to be had; whoever waits comes first

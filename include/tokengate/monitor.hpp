@@ -129,8 +129,7 @@ class monitor : public lock_base {
   ///                  conditions before the first that holds
   template <std::predicate<T const&> Predicate>
   [[nodiscard]] auto async_lock_when(Predicate holds, lock_owner const& owner = {}) {
-    using waiting = detail::condition_waiter<T, guard, Predicate>;
-    return detail::lazy_wait<completion_signature, waiting, detail::lock_shell,
+    return detail::lazy_wait<completion_signature, condition_waiter<Predicate>, detail::lock_shell,
                              std::shared_ptr<detail::lock_state>, lock_owner, Predicate>(
         detail::unowned(state_), state_->executor, state_, owner, std::move(holds));
   }
@@ -144,12 +143,48 @@ class monitor : public lock_base {
   [[nodiscard]] guard try_lock(lock_owner const& owner = {}) {
     return guard(detail::lock_hold(state_, owner, 1));
   }
+  /// As try_lock(), and only if `holds(value)` is true now. `holds` is called at most once, under
+  /// an internal lock as in async_lock_when(). Throws what it throws, and then nothing was taken.
+  template <std::predicate<T const&> Predicate>
+  [[nodiscard]] guard try_lock_when(Predicate holds, lock_owner const& owner = {}) {
+    detail::thread_waiter<condition_waiter<Predicate>> self(state_, owner, std::move(holds));
+    bool const decided = state_->try_decide(self);
+    // Closed: there is nothing to be had, as for try_lock().
+    if (!decided || self.outcome == detail::wait_outcome::closed) return {};
+    return taken_by(self);
+  }
 
   /// Blocks a plain thread for it, in the same queue.
   /// @par Errors  as async_mutex::lock
   [[nodiscard]] guard lock(std::chrono::nanoseconds timeout = detail::wait_forever,
                            lock_owner const& owner = {}) {
     return detail::block_for_lock<guard>(state_, timeout, owner, 1);
+  }
+  /// Blocks a plain thread for the lock and for a condition, see async_lock_when(). The condition
+  /// is asked on this thread at first, then by whoever gives the lock back.
+  /// @par Errors  as async_mutex::lock, or what `holds` throws; after any of them nothing was taken
+  template <std::predicate<T const&> Predicate>
+  [[nodiscard]] guard lock_when(Predicate holds,
+                                std::chrono::nanoseconds timeout = detail::wait_forever,
+                                lock_owner const& owner = {}) {
+    detail::thread_waiter<condition_waiter<Predicate>> self(state_, owner, std::move(holds));
+    if (!state_->try_decide(self)) detail::wait_on_thread(*state_, self, timeout);
+    return taken_by(self);
+  }
+
+ private:
+  template <class Predicate>
+  using condition_waiter = detail::condition_waiter<T, guard, Predicate>;
+
+  /// What a wait of this thread has come to.
+  template <class Waiter>
+  [[nodiscard]] static guard taken_by(Waiter& self) {
+    guard given;
+    self.complete([&](std::exception_ptr error, guard taken) {
+      if (error) std::rethrow_exception(std::move(error));
+      given = std::move(taken);
+    });
+    return given;
   }
 };
 

@@ -19,7 +19,7 @@ namespace detail {
 template <class T>
 using watch_state = core_state<watch_core<std::shared_ptr<T const>>>;
 
-/// What one reader has seen. `seen` is guarded by the mutex of the state.
+/// What one reader has seen. `seen` and `skipped` are guarded by the mutex of the state.
 template <class T>
 struct watch_view {
   using value = std::shared_ptr<T const>;
@@ -37,13 +37,16 @@ struct watch_view {
   }
   [[nodiscard]] value take() noexcept {
     return of->change([&](core& watched, woken_list&) {
-      seen = watched.version();
+      auto const latest = watched.version();
+      if (latest != seen) skipped += latest - seen - 1;
+      seen = latest;
       return watched.item();
     });
   }
 
   std::shared_ptr<watch_state<T>> of;
   std::uint64_t seen = 0;
+  std::uint64_t skipped = 0;
 };
 
 template <class T>
@@ -137,7 +140,8 @@ class watch<T>::reader {
   using completion_signature = void(std::exception_ptr, value_type);
 
   reader(reader const& other)
-      : view_(std::make_shared<detail::watch_view<T>>(other.view_->of, other.seen())) {}
+      : view_(std::make_shared<detail::watch_view<T>>(
+            other.view_->of->look([&](core const&) { return *other.view_; }))) {}
   reader& operator=(reader const& other) {
     if (this != &other) *this = reader(other);
     return *this;
@@ -180,6 +184,12 @@ class watch<T>::reader {
   /// The latest value, which counts as seen.
   [[nodiscard]] value_type get_and_mark_seen() noexcept { return view_->take(); }
 
+  /// Values that were replaced before this reader saw them, since it subscribed, as far as it has
+  /// been told: counted with the next value that it sees. A copy begins with as many.
+  [[nodiscard]] std::uint64_t skipped() const noexcept {
+    return view_->of->look([this](core const&) { return view_->skipped; });
+  }
+
   /// Blocks a plain thread or a worker until there is one that it has not seen.
   /// @par Errors  system_error: error::would_deadlock on a loop thread, error::timed_out,
   ///              error::closed, error::cancelled
@@ -195,9 +205,6 @@ class watch<T>::reader {
   explicit reader(std::shared_ptr<detail::watch_state<T>> const& of)
       : view_(std::make_shared<detail::watch_view<T>>(
             of, of->look([](core const& watched) { return watched.version(); }))) {}
-  [[nodiscard]] std::uint64_t seen() const noexcept {
-    return view_->of->look([this](core const&) { return view_->seen; });
-  }
 
   std::shared_ptr<detail::watch_view<T>> view_;
 };

@@ -1,7 +1,6 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -13,6 +12,7 @@
 #include <utility>
 #include <variant>
 
+#include "tokengate/impl/scope_host.hpp"
 #include "tokengate/task_scope.hpp"
 
 namespace tokengate {
@@ -90,8 +90,9 @@ struct cancel_scope_and_body {
 ///                   an executor of several threads it has a strand of its own
 /// @par Cancellation what the coroutine that awaits it allows (terminal, unless it says otherwise)
 /// @par Lifetime     when the io_context is destroyed, body and children are, in the order of the
-///                   context's; nothing of them runs then
-/// @par Cost         a co_spawn for the body
+///                   context's, and the coroutine that awaits it after the last of them: their
+///                   destructors may refer to what it owns. Nothing else of them runs then
+/// @par Cost         a co_spawn for the body, and a block that keeps the coroutine while it waits
 /// @par Example      example/10_pipeline.cpp
 template <class T = void, class Body, class... Args>
 requires detail::scope_body<Body, T, Args...>
@@ -102,7 +103,8 @@ requires detail::scope_body<Body, T, Args...>
   auto const cancellation = co_await asio::this_coro::cancellation_state;
   bool const throws = co_await asio::this_coro::throw_if_cancelled();
   auto const state = std::make_shared<detail::scope_state_of<T>>(executor, options);
-  auto const runner = state->attach_body();
+  auto host = std::make_shared<detail::scope_host>();
+  auto const runner = state->attach_body(host);
   auto slot = cancellation.slot();
   std::exception_ptr failed;
   std::optional<std::conditional_t<std::is_void_v<result>, std::monostate, result>> value;
@@ -115,9 +117,14 @@ requires detail::scope_body<Body, T, Args...>
     if (auto const asked = cancellation.cancelled(); asked != asio::cancellation_type::none)
       runner->interrupt(asked);
     auto running = detail::run_body(runner, throws, value, body, scope, args...);
-    auto ended = asio::co_spawn(runner->executor(), std::move(running),
-                                asio::bind_cancellation_slot(runner->slot(), asio::use_awaitable));
-    co_await std::move(ended);
+    auto start = [&](detail::host_resumer end) {
+      asio::co_spawn(runner->executor(), std::move(running),
+                     asio::bind_cancellation_slot(runner->slot(), std::move(end)));
+    };
+    auto ended = detail::wait_hosted(host, start);
+    auto outcome = co_await std::move(ended);
+    host = std::move(std::get<0>(outcome));
+    failed = std::move(std::get<1>(outcome));
   } catch (...) {
     failed = std::current_exception();
   }
@@ -127,14 +134,19 @@ requires detail::scope_body<Body, T, Args...>
   // From here on a cancellation must not end this coroutine, only its children.
   co_await asio::this_coro::throw_if_cancelled(false);
   if (failed || cancellation.cancelled() != asio::cancellation_type::none) scope.request_cancel();
-  std::optional<typename task_scope<T>::joined_values> joined;
+  using joined_values = typename task_scope<T>::joined_values;
+  std::optional<joined_values> joined;
   try {
-    auto join = scope.async_join();
-    auto outcome = co_await std::move(join)(asio::as_tuple(asio::use_awaitable));
-    joined.emplace(std::move(outcome));
+    auto start = [&](detail::host_resumer end) {
+      detail::host_resumer_with<joined_values> with_values(std::move(end), joined);
+      scope.async_join(asio::bind_cancellation_slot(slot, std::move(with_values)));
+    };
+    auto ended = detail::wait_hosted(host, start);
+    co_await std::move(ended);
   } catch (...) {
-    detail::end_without_join();  // no memory to wait with, and nothing may be left behind
   }
+  // No memory to wait with, and nothing may be left behind.
+  if (!joined) detail::end_without_join();
   co_await asio::this_coro::throw_if_cancelled(throws);
 
   if (!failed) failed = std::move(std::get<0>(*joined));

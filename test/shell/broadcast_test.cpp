@@ -236,6 +236,38 @@ TEST_F(broadcasts, watch_gives_the_latest_and_passes_over_the_rest) {
   EXPECT_EQ(*price.get(), 4);
 }
 
+TEST_F(broadcasts, watch_reader_counts_what_it_was_too_late_for) {
+  watch<int> price(loop_.context, 1);
+  price.set(2);
+  auto reader = price.subscribe();
+  EXPECT_EQ(reader.skipped(), 0u) << "what came before it subscribed is nothing to it";
+  price.set(3);
+  EXPECT_EQ(*reader.get_and_mark_seen(), 3);
+  EXPECT_EQ(*reader.get_and_mark_seen(), 3);
+  EXPECT_EQ(reader.skipped(), 0u);
+  for (int value : {4, 5, 6}) price.set(value);
+  EXPECT_EQ(*reader.get(), 6);
+  EXPECT_EQ(reader.skipped(), 0u) << "a look is not a reading";
+  auto copy = reader;
+  EXPECT_EQ(*reader.changed(), 6);
+  EXPECT_EQ(reader.skipped(), 2u);
+  outcome<std::shared_ptr<int const>> waiting, given_up;
+  reader.async_changed().within(1ms)(keep(given_up));
+  loop_.run_until([&] { return given_up.done(); });
+  reader.async_changed(keep(waiting));
+  for (int value : {7, 8}) price.set(value);
+  EXPECT_EQ(reader.skipped(), 2u) << "it is on the way";
+  loop_.poll();
+  EXPECT_EQ(**waiting.value, 8);
+  EXPECT_EQ(reader.skipped(), 3u);
+  EXPECT_EQ(copy.skipped(), 0u);
+  EXPECT_EQ(*copy.changed(), 8);
+  EXPECT_EQ(copy.skipped(), 4u);
+  EXPECT_EQ(watch<int>::reader(reader).skipped(), 3u) << "of the same past";
+  price.close();
+  EXPECT_EQ(reader.skipped(), 3u);
+}
+
 TEST_F(broadcasts, watch_wait_that_is_given_up_has_seen_nothing) {
   watch<int> price(loop_.context, 1);
   auto reader = price.subscribe();

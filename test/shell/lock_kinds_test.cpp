@@ -100,6 +100,28 @@ TEST_F(lock_kinds, readers_enter_together_and_a_writer_waits_its_turn) {
   EXPECT_TRUE(book.try_lock());
 }
 
+TEST_F(lock_kinds, readers_and_writers_are_listed_by_name) {
+  async_shared_mutex book(loop_.context, "book");
+  lock_owner const anna("anna"), bert("bert"), carl("carl");
+  auto first = book.try_lock_shared(anna);
+  auto second = book.try_lock_shared();
+  book.async_lock(bert, asio::detached);
+  book.async_lock_shared(carl, asio::detached);
+  EXPECT_EQ(to_string(book.snapshot()),
+            "book: held by anna x1, (unnamed) x1; waiting: bert, carl x1");
+  auto const seen = book.snapshot();
+  ASSERT_EQ(seen.waiters.size(), 2u);
+  EXPECT_TRUE(seen.waiters[0].exclusive) << "a writer";
+  EXPECT_FALSE(seen.waiters[1].exclusive);
+  EXPECT_FALSE(seen.holders[0].exclusive);
+  first.unlock();
+  second.unlock();
+  EXPECT_EQ(to_string(book.snapshot()), "book: held by bert; waiting: carl x1");
+  loop_.run_out();
+  auto reading = book.try_lock(anna).downgrade();
+  EXPECT_EQ(to_string(book.snapshot()), "book: held by anna x1");
+}
+
 // Event, latch, barrier
 
 TEST_F(lock_kinds, set_event_lets_all_through_until_it_is_reset) {
@@ -256,6 +278,25 @@ TEST_F(lock_kinds, wait_for_a_condition_can_be_given_up) {
   EXPECT_TRUE(number.try_lock());
 }
 
+TEST_F(lock_kinds, who_waits_for_a_condition_is_listed_too) {
+  monitor<int> number(loop_.context, "number", 0);
+  auto const is_one = [](int value) { return value == 1; };
+  lock_owner const anna("anna"), bert("bert"), carl("carl");
+  number.async_lock_when(is_one, bert)(asio::detached);
+  EXPECT_EQ(to_string(number.snapshot()), "number: free; waiting: bert");
+  auto held = number.try_lock(anna);
+  number.async_lock(carl, asio::detached);
+  EXPECT_EQ(to_string(number.snapshot()), "number: held by anna; waiting: bert, carl");
+  held.unlock();
+  EXPECT_EQ(to_string(number.snapshot()), "number: held by carl; waiting: bert");
+  loop_.poll();
+  auto mine = number.try_lock_when([](int value) { return value == 0; }, anna);
+  *mine = 1;
+  EXPECT_EQ(to_string(number.snapshot()), "number: held by anna; waiting: bert");
+  mine.unlock();
+  EXPECT_EQ(to_string(number.snapshot()), "number: held by bert");
+}
+
 TEST_F(lock_kinds, value_lives_as_long_as_a_guard) {
   auto number = std::make_unique<monitor<std::string>>(loop_.context, "text", "hello");
   auto held = number->lock();
@@ -286,6 +327,33 @@ TEST_F(lock_kinds, wait_for_a_condition_is_no_cycle_but_locking_twice_is) {
   }
   set_lock_cycle_handler(nullptr);
   set_lock_checks(were_on);
+}
+
+// The default
+
+bool const checked_at_start = lock_checks();
+
+TEST_F(lock_kinds, checks_are_on_at_first_unless_NDEBUG_is_defined) {
+#if defined(NDEBUG)
+  constexpr bool expected = false;
+#else
+  constexpr bool expected = true;
+#endif
+  EXPECT_EQ(checked_at_start, expected);
+  ASSERT_EQ(lock_checks(), expected) << "whoever switches them, switches them back";
+  int cycles = 0;
+  set_lock_cycle_handler([&](lock_cycle const&) { ++cycles; });
+  monitor<int> number(loop_.context, "number", 0);
+  lock_owner const me("me");
+  auto held = number.try_lock(me);
+  outcome<monitor<int>::guard> again;
+  number.async_lock(me, keep(again));
+  loop_.poll();
+  set_lock_cycle_handler(nullptr);
+  EXPECT_EQ(cycles, expected ? 1 : 0);
+  EXPECT_EQ(again.done(), expected);
+  held.unlock();
+  loop_.run_out();
 }
 
 }  // namespace

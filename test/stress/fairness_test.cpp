@@ -1,132 +1,26 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 // Nobody is overtaken: waits that begin in a known order, on one loop or on two threads, some of
-// them cancelled or limited, are served in that order. Counted, not timed.
+// them cancelled or limited, are served in that order, and who only tries does not get in between.
+// Counted, not timed. Locks and channels; the others: fairness_talk_test.cpp.
 #include <gtest/gtest.h>
 
-#include <array>
-#include <atomic>
 #include <boost/asio.hpp>
-#include <deque>
-#include <functional>
 #include <optional>
-#include <random>
 #include <set>
-#include <thread>
+#include <variant>
 #include <vector>
 
-#include "stress/scaled.hpp"
+#include "stress/queue_of_waits.hpp"
 #include "tokengate/async_mutex.hpp"
 #include "tokengate/async_semaphore.hpp"
 #include "tokengate/async_shared_mutex.hpp"
 #include "tokengate/channel.hpp"
+#include "tokengate/monitor.hpp"
 
 namespace tokengate::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-unsigned rounds() {
-  return scaled(300U);
-}
-
-/// One wait, in the order in which they began.
-struct wait {
-  std::size_t weight = 0;  ///< of capacity: two that exceed it together exclude each other
-  unsigned loop = 0;
-  std::optional<std::chrono::nanoseconds> limit;
-  bool cancelled = false;
-  asio::cancellation_signal signal;
-  bool served = false;
-  int ended = 0;
-  std::uint64_t entered = 0, left = 0;
-  int value = -1;
-};
-
-/// Two loops, or one twice; waits begin one after another, each on its own.
-class queue_of_waits {
- public:
-  queue_of_waits(unsigned seed, bool two_threads, std::size_t capacity)
-      : random_(seed), two_(two_threads), capacity_(capacity), waits_(2 + random_() % 24) {
-    for (auto& each : waits_) {
-      each.loop = two_ ? random_() % 2 : 0;
-      each.weight = random_() % 4 == 0 ? capacity_ : 1 + random_() % capacity_;
-      auto const fate = random_() % 6;
-      if (fate == 0) each.limit = std::chrono::nanoseconds(random_() % 20'000);
-      each.cancelled = fate == 1;
-    }
-    left_ = waits_.size();
-    opens_ = random_() % (waits_.size() + 1);
-  }
-
-  /// `begin(wait, number)` begins one; `open()` lets the first one go on, somewhere among them or
-  /// after all of them; `done()` is called when all have ended.
-  template <class Begin, class Open, class Done>
-  void run(Begin begin, Open open, Done done) {
-    begin_ = [this, begin](std::size_t i) { begin(waits_[i], i); };
-    open_ = open;
-    done_ = done;
-    asio::post(loop(0), [this] { next(0); });
-    std::jthread other;
-    if (two_) other = std::jthread([this] { loops_[1].run(); });
-    loops_[0].run();
-    if (!two_) guards_[1].reset();
-  }
-
-  /// From a handler.
-  void ended(wait& of) {
-    if (++of.ended == 1 && left_.fetch_sub(1) == 1) finish();
-  }
-  /// Nothing else is to be waited for.
-  void finish() {
-    done_();
-    for (auto& each : guards_) each.reset();
-  }
-  std::uint64_t now() { return ++clock_; }
-  asio::io_context& loop(unsigned i) { return loops_[two_ ? i : 0]; }
-  std::deque<wait>& waits() { return waits_; }
-  std::size_t capacity() const { return capacity_; }
-  bool two() const { return two_; }
-
- private:
-  void next(std::size_t i) {
-    if (i == opens_) open_();
-    if (i == waits_.size()) return;
-    begin_(i);
-    // A wait is cancelled on its own loop, at some moment from now on.
-    if (waits_[i].cancelled)
-      asio::post(loop(waits_[i].loop),
-                 [of = &waits_[i]] { of->signal.emit(asio::cancellation_type::terminal); });
-    auto const following = i + 1 == waits_.size() ? 0 : waits_[i + 1].loop;
-    asio::post(loop(following), [this, i] { next(i + 1); });
-  }
-
-  std::minstd_rand random_;
-  bool two_;
-  std::size_t capacity_;
-  std::size_t opens_;
-  std::atomic<std::uint64_t> clock_{0};
-  std::atomic<std::size_t> left_;
-  std::function<void(std::size_t)> begin_;
-  std::function<void()> open_, done_;
-  std::array<asio::io_context, 2> loops_{asio::io_context(1), asio::io_context(1)};
-  using guard = asio::executor_work_guard<asio::io_context::executor_type>;
-  std::array<guard, 2> guards_{guard(loops_[0].get_executor()), guard(loops_[1].get_executor())};
-  std::deque<wait> waits_;  // last: the signals go before the loops
-};
-
-/// As the handler of a wait: on its loop, with its cancellation slot.
-template <class Handler>
-auto on_its_loop(queue_of_waits& in, wait& of, Handler handler) {
-  return asio::bind_executor(in.loop(of.loop),
-                             asio::bind_cancellation_slot(of.signal.slot(), std::move(handler)));
-}
-template <class Lazy, class Handler>
-void start(Lazy&& lazy, wait const& of, Handler handler) {
-  if (of.limit)
-    std::forward<Lazy>(lazy).within (*of.limit)(std::move(handler));
-  else
-    std::forward<Lazy>(lazy)(std::move(handler));
-}
 
 /// Holds what it was given for a while, or for no time.
 template <class Guard>
@@ -146,26 +40,30 @@ void enter(queue_of_waits& in, wait& of, std::exception_ptr failed, Guard held) 
 void expect_in_order(queue_of_waits& in) {
   auto& all = in.waits();
   for (std::size_t j = 0; j != all.size(); ++j) {
-    EXPECT_EQ(all[j].ended, 1) << j;
-    EXPECT_TRUE(all[j].served || all[j].limit || all[j].cancelled) << j << " was given up";
+    expect_ended(all[j]);
     if (!all[j].served) continue;
     for (std::size_t i = 0; i != j; ++i) {
       if (!all[i].served) continue;
       if (all[i].weight + all[j].weight > in.capacity()) {
         EXPECT_LT(all[i].left, all[j].entered) << j << " has overtaken " << i;
-      } else if (!in.two()) {
-        // On two threads a handler may be called later than that of one who came behind it.
+      } else if (!in.two() && !all[j].tries) {
+        // On two threads a handler may be called later than that of one who came behind it; and who
+        // tries has it before the handlers are called of those who got it before.
         EXPECT_LT(all[i].entered, all[j].entered) << j << " has overtaken " << i;
       }
     }
   }
 }
 
-/// `begin(wait, handler)` with the kind of lock that it is.
-template <class Begin, class Open>
-void queue_up(queue_of_waits& in, Begin begin, Open open) {
+/// `begin(wait, handler)` and `attempt(wait)` with the kind of lock that it is.
+template <class Begin, class Attempt, class Open>
+void queue_up(queue_of_waits& in, Begin begin, Attempt attempt, Open open) {
   in.run(
-      [&in, begin](wait& of, std::size_t) {
+      [&in, begin, attempt](wait& of, std::size_t) {
+        if (of.tries) {
+          auto held = attempt(of);
+          return held ? enter(in, of, nullptr, std::move(held)) : in.ended(of);
+        }
         begin(of, [&in, &of](std::exception_ptr failed, auto held) {
           enter(in, of, std::move(failed), std::move(held));
         });
@@ -179,7 +77,7 @@ INSTANTIATE_TEST_SUITE_P(on, fairness, testing::Bool(),
                          [](auto const& each) { return each.param ? "two_threads" : "one_loop"; });
 
 TEST_P(fairness, of_a_mutex) {
-  for (unsigned round = 0; round != rounds() && !HasFailure(); ++round) {
+  for (unsigned round = 0; round != fairness_rounds() && !HasFailure(); ++round) {
     SCOPED_TRACE(round);
     queue_of_waits in(round + 1, GetParam(), 1);
     async_mutex mutex(in.loop(0));
@@ -189,12 +87,12 @@ TEST_P(fairness, of_a_mutex) {
         [&](wait& of, auto handler) {
           start(mutex.async_lock(), of, on_its_loop(in, of, std::move(handler)));
         },
-        [&] { held.reset(); });
+        [&](wait const&) { return mutex.try_lock(); }, [&] { held.reset(); });
   }
 }
 
 TEST_P(fairness, of_a_shared_mutex) {
-  for (unsigned round = 0; round != rounds() && !HasFailure(); ++round) {
+  for (unsigned round = 0; round != fairness_rounds() && !HasFailure(); ++round) {
     SCOPED_TRACE(round);
     std::size_t const all = 1000;
     queue_of_waits in(round + 1, GetParam(), all);
@@ -209,12 +107,22 @@ TEST_P(fairness, of_a_shared_mutex) {
           else
             start(mutex.async_lock_shared(), of, on_its_loop(in, of, std::move(handler)));
         },
+        [&](wait const& of) {
+          std::optional<std::variant<async_shared_mutex::guard, async_shared_mutex::shared_guard>>
+              held;
+          if (of.weight == all) {
+            if (auto one = mutex.try_lock()) held = std::move(one);
+          } else if (auto one = mutex.try_lock_shared()) {
+            held = std::move(one);
+          }
+          return held;
+        },
         [&] { held.reset(); });
   }
 }
 
 TEST_P(fairness, of_a_semaphore_with_weights) {
-  for (unsigned round = 0; round != rounds() && !HasFailure(); ++round) {
+  for (unsigned round = 0; round != fairness_rounds() && !HasFailure(); ++round) {
     SCOPED_TRACE(round);
     std::size_t const permits = 1 + round % 5;
     queue_of_waits in(round + 1, GetParam(), permits);
@@ -225,12 +133,41 @@ TEST_P(fairness, of_a_semaphore_with_weights) {
         [&](wait& of, auto handler) {
           start(slots.async_acquire(of.weight), of, on_its_loop(in, of, std::move(handler)));
         },
-        [&] { held.reset(); });
+        [&](wait const& of) { return slots.try_acquire(of.weight); }, [&] { held.reset(); });
+  }
+}
+
+// Conditions that are false until the first unlock, and hold from then on: who waits for one has a
+// place in the queue as the others.
+TEST_P(fairness, of_a_monitor) {
+  for (unsigned round = 0; round != fairness_rounds() && !HasFailure(); ++round) {
+    SCOPED_TRACE(round);
+    queue_of_waits in(round + 1, GetParam(), 1);
+    std::minstd_rand random(round + 1);
+    for (auto& each : in.waits()) each.value = random() % 2;
+    monitor<bool> ready(in.loop(0), "ready", false);
+    auto const holds = [](bool is) { return is; };
+    auto held = std::make_optional(ready.try_lock());
+    queue_up(
+        in,
+        [&](wait& of, auto handler) {
+          if (of.value == 0)
+            start(ready.async_lock(), of, on_its_loop(in, of, std::move(handler)));
+          else
+            start(ready.async_lock_when(holds), of, on_its_loop(in, of, std::move(handler)));
+        },
+        [&](wait const& of) {
+          return of.value == 0 ? ready.try_lock() : ready.try_lock_when(holds);
+        },
+        [&] {
+          **held = true;
+          held.reset();
+        });
   }
 }
 
 TEST_P(fairness, of_receivers) {
-  for (unsigned round = 0; round != rounds() && !HasFailure(); ++round) {
+  for (unsigned round = 0; round != fairness_rounds() && !HasFailure(); ++round) {
     SCOPED_TRACE(round);
     queue_of_waits in(round + 1, GetParam(), 1);
     // An item that a receive gives back is the next one's, who may come after others that have got
@@ -244,6 +181,12 @@ TEST_P(fairness, of_receivers) {
     channel<int> items(in.loop(0).get_executor(), round / 2 % 4);
     in.run(
         [&](wait& of, std::size_t) {
+          if (of.tries) {
+            auto item = items.try_receive();
+            of.served = item.has_value();
+            of.value = item.value_or(-1);
+            return in.ended(of);
+          }
           start(items.async_receive(), of,
                 on_its_loop(in, of, [&in, &of](std::exception_ptr failed, int item) {
                   of.served = !failed;
@@ -259,8 +202,7 @@ TEST_P(fairness, of_receivers) {
     int last = -1;
     std::set<int> got;
     for (auto& each : in.waits()) {
-      EXPECT_EQ(each.ended, 1);
-      EXPECT_TRUE(each.served || each.limit || each.cancelled);
+      expect_ended(each);
       if (!each.served) continue;
       EXPECT_TRUE(got.insert(each.value).second) << "received twice: " << each.value;
       if (nobody_gives_up) {
@@ -272,7 +214,7 @@ TEST_P(fairness, of_receivers) {
 }
 
 TEST_P(fairness, of_senders) {
-  for (unsigned round = 0; round != rounds() && !HasFailure(); ++round) {
+  for (unsigned round = 0; round != fairness_rounds() && !HasFailure(); ++round) {
     SCOPED_TRACE(round);
     queue_of_waits in(round + 1, GetParam(), 1);
     channel<int> items(in.loop(0).get_executor(), round % 4);
@@ -286,6 +228,10 @@ TEST_P(fairness, of_senders) {
     };
     in.run(
         [&](wait& of, std::size_t number) {
+          if (of.tries) {
+            of.served = items.try_send(static_cast<int>(number));
+            return in.ended(of);
+          }
           start(items.async_send(static_cast<int>(number)), of,
                 on_its_loop(in, of, [&in, &of](std::exception_ptr failed) {
                   of.served = !failed;
@@ -298,8 +244,7 @@ TEST_P(fairness, of_senders) {
     while (auto item = items.try_receive()) got.push_back(*item);
     std::vector<int> expected;
     for (std::size_t i = 0; i != in.waits().size(); ++i) {
-      EXPECT_EQ(in.waits()[i].ended, 1);
-      EXPECT_TRUE(in.waits()[i].served || in.waits()[i].limit || in.waits()[i].cancelled);
+      expect_ended(in.waits()[i]);
       if (in.waits()[i].served) expected.push_back(static_cast<int>(i));
     }
     EXPECT_EQ(got, expected) << "those that were sent, in their order";

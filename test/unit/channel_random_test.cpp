@@ -12,8 +12,9 @@ namespace {
 
 template <class Core, class... Args>
 void run_one(std::uint64_t seed, channel_model model, Args... args) {
-  expect_matches(std::make_unique<channel_sequence<Core>>(seed, std::move(model), args...), seed,
-                 200);
+  using sequence = channel_sequence<Core, random_choices>;
+  random_choices choices{std::mt19937_64(seed)};
+  expect_matches(std::make_unique<sequence>(choices, std::move(model), args...), seed, 200);
 }
 
 TEST(channel_random, any_to_any_matches_the_model) {

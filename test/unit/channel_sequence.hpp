@@ -2,7 +2,7 @@
 #pragma once
 
 #include <memory>
-#include <random>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -12,7 +12,7 @@
 
 // A sequence of operations on the core of a channel and on a plain model of it, compared after
 // every step: several senders and receivers, single and batch, that are cancelled while they wait,
-// and give back what they got before they were told.
+// and give back what they got before they were told. The random test and the fuzz target drive it.
 
 namespace tokengate::detail::test {
 
@@ -64,17 +64,19 @@ class channel_receiver : private channel_batch, public receive_waiter<parcel> {
   std::vector<waiter*>* log_;
 };
 
-template <class Core>
+/// One sequence. `choices` decides every step: pick(n) gives a number below n, ended() whether
+/// there is nothing more to decide by.
+template <class Core, class Choices>
 class channel_sequence {
   static constexpr bool locks_itself = requires(Core core) { core.close(); };
 
  public:
   template <class... Args>
-  channel_sequence(std::uint64_t seed, channel_model model, Args... args)
-      : random_(seed), model_(std::move(model)), core_(args...) {}
+  channel_sequence(Choices& choices, channel_model model, Args... args)
+      : choices_(choices), model_(std::move(model)), core_(args...) {}
 
   void run(std::size_t steps) {
-    for (at_ = 0; at_ != steps; ++at_) {
+    for (at_ = 0; at_ != steps && !choices_.ended(); ++at_) {
       model_.told_now.clear();
       log_.clear();
       step();
@@ -87,7 +89,7 @@ class channel_sequence {
  private:
   using answer = channel_model::answer;
 
-  std::size_t pick(std::size_t below) { return random_() % below; }
+  std::size_t pick(std::size_t below) { return choices_.pick(below); }
 
   void step() {
     switch (pick(20)) {
@@ -183,9 +185,13 @@ class channel_sequence {
                       (expected == answer::done ? wait_outcome::done : wait_outcome::closed));
     if (expected == answer::done) under_way_.push_back(&one);
   }
+  /// Mostly of one that waits: of a few among many.
   void cancel_send() {
     if (senders_.empty()) return;
-    auto& one = *senders_[pick(senders_.size())];
+    auto const& waiting = model_.senders;
+    bool const waits = !waiting.empty() && pick(4) != 0;
+    auto& one = *senders_[waits ? static_cast<std::size_t>(waiting[pick(waiting.size())].item)
+                                : pick(senders_.size())];
     bool const waited = model_.cancel_send(one.item_number);
     TOKENGATE_AGREE(withdraw(one) == waited);
     if (waited) TOKENGATE_AGREE(one.own != nullptr);
@@ -266,7 +272,7 @@ class channel_sequence {
       TOKENGATE_AGREE((each->own == nullptr) == got_.contains(each->item_number));
   }
 
-  std::mt19937_64 random_;
+  Choices& choices_;
   channel_model model_;
   std::vector<waiter*> log_;  ///< who was resumed by the last step
   std::vector<std::unique_ptr<channel_sender>> senders_;

@@ -160,6 +160,13 @@ TEST(barrier_core, random_sequences_match_the_model) {
             model.push_back(&one);
           break;
         }
+        case 4: {
+          auto& one = *all.emplace_back(std::make_unique<arrival>());
+          bool const last = model.size() + 1 >= parties;
+          ASSERT_EQ(core.try_arrive(one, woken), last) << "seed " << seed << " step " << step;
+          if (last) end_phase(model.size());
+          break;
+        }
         case 1:
         case 2:
           if (!all.empty()) {

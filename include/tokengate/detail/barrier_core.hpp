@@ -47,6 +47,12 @@ class barrier_core {
     return false;
   }
 
+  /// True: decided, as by arrive(). False: it would have to wait, and has not arrived.
+  [[nodiscard]] bool try_arrive(barrier_waiter& one, woken_list& woken) noexcept {
+    bool const waits = !closed_ && arrived_.size() + 1 < parties_;
+    return !waits && arrive(one, woken);
+  }
+
   /// One party fewer from this phase on.
   void drop(woken_list& woken) noexcept {
     if (parties_ == 0) return;

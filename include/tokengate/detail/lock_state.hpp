@@ -59,6 +59,8 @@ class lock_state {
   [[nodiscard]] bool start(lock_request& one) noexcept;
   [[nodiscard]] bool cancel(lock_request& one) noexcept;
 
+  /// As start(), but who would have to wait is not decided: false. With its condition, if any.
+  [[nodiscard]] bool try_decide(lock_request& one) noexcept;
   [[nodiscard]] bool try_take(std::size_t permits, stake* mine) noexcept;
   /// Gives permits back that were held.
   void put(std::size_t permits, stake* mine) noexcept;

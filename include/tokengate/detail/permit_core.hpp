@@ -73,13 +73,18 @@ class permit_core {
     return true;
   }
 
-  /// True: decided at once, see the outcome. False: it waits.
-  [[nodiscard]] bool take(permit_waiter& one) noexcept {
+  /// True: decided at once, see the outcome. False: it would have to wait.
+  [[nodiscard]] bool try_take(permit_waiter& one) noexcept {
     if (closed_) {
       one.outcome = wait_outcome::closed;
       return true;
     }
-    if (plain_ == 0 && free_ >= one.wanted_ && grant(one)) return true;
+    return plain_ == 0 && free_ >= one.wanted_ && grant(one);
+  }
+
+  /// True: decided at once, see the outcome. False: it waits.
+  [[nodiscard]] bool take(permit_waiter& one) noexcept {
+    if (try_take(one)) return true;
     if (one.when_ == nullptr) ++plain_;
     queue_.push_back(one);
     return false;

@@ -94,7 +94,7 @@ class happening {
   void close() noexcept {
     state_->change([](Core& core, woken_list& woken) { core.close(woken); });
   }
-  /// How many wait.
+  /// How many wait. They have no names: only what has holders is listed, see lock_base::snapshot().
   [[nodiscard]] std::size_t waiting() const noexcept {
     return state_->look([](Core const& core) { return core.waiting(); });
   }

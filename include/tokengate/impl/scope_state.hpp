@@ -15,6 +15,7 @@
 #include "tokengate/impl/async_wait.hpp"
 #include "tokengate/impl/context_member.hpp"
 #include "tokengate/impl/scope_body.hpp"
+#include "tokengate/impl/scope_host.hpp"
 #include "tokengate/impl/scope_task.hpp"
 #include "tokengate/impl/serial_executor.hpp"
 #include "tokengate/scope_options.hpp"
@@ -122,9 +123,10 @@ class scope_state : public std::enable_shared_from_this<scope_state>, public con
   void on_cancel_request() noexcept { cancel(error::cancelled); }
 
   /// For with_scope(), before anything else. May throw bad_alloc.
-  [[nodiscard]] std::shared_ptr<body_task> attach_body() {
+  [[nodiscard]] std::shared_ptr<body_task> attach_body(host_share const& host) {
     auto body = std::make_shared<body_task>(serial_ ? executor() : strand_over(executor()));
     body_ = body;
+    host_ = host;
     body_runs_ = true;
     return body;
   }
@@ -138,6 +140,8 @@ class scope_state : public std::enable_shared_from_this<scope_state>, public con
     }
     resume_all(woken);
   }
+  /// Who keeps the caller of with_scope(); null for other scopes.
+  [[nodiscard]] host_share host() const noexcept { return host_.lock(); }
   /// What cancelled the body: the failure of a child, or the deadline. Null: neither did.
   [[nodiscard]] std::exception_ptr interruption() const noexcept {
     std::lock_guard hold(mutex_);
@@ -235,6 +239,8 @@ class scope_state : public std::enable_shared_from_this<scope_state>, public con
   }
 
   void signal_children() noexcept {
+    // A context that is being destroyed destroys them, and what they wait for may be gone already.
+    if (context_ended()) return;
     while (true) {
       std::shared_ptr<scope_task> child;
       {
@@ -316,12 +322,14 @@ class scope_state : public std::enable_shared_from_this<scope_state>, public con
   std::exception_ptr first_error_;
   std::exception_ptr reason_;  ///< once cancelled
   wait_list waiting_;
-  std::weak_ptr<body_task> body_;  ///< set before there are children
+  std::weak_ptr<body_task> body_;   ///< set before there are children
+  std::weak_ptr<scope_host> host_;  ///< likewise
   bool body_runs_ = false;
   std::exception_ptr interruption_;
 };
 
-inline scope_task::scope_task(std::shared_ptr<scope_state> scope) : scope_(std::move(scope)) {
+inline scope_task::scope_task(std::shared_ptr<scope_state> scope)
+    : host_(scope->host()), scope_(std::move(scope)) {
   if (!scope_->is_shared()) strand_ = strand_over(scope_->executor());
 }
 inline asio::any_io_executor const& scope_task::executor() const noexcept {

@@ -10,6 +10,7 @@
 #include "tokengate/detail/scope_core.hpp"
 #include "tokengate/detail/waiter.hpp"
 #include "tokengate/fwd.hpp"
+#include "tokengate/impl/scope_host.hpp"
 
 /// @file
 /// A child of a task scope, and a wait for its end, without their types. For the invariants see
@@ -44,6 +45,7 @@ class scope_task : public scope_child, public std::enable_shared_from_this<scope
 
  private:
   friend class scope_state;
+  host_share const host_;  ///< what it may refer to goes after it
   asio::cancellation_signal signal_;
   std::shared_ptr<scope_state> scope_;
   std::optional<asio::any_io_executor> strand_;  ///< its own, where the scope's will not do
