@@ -73,7 +73,7 @@ TEST_F(actor_faults, state_is_kept_where_a_failure_keeps_it) {
       EXPECT_EQ(seen.queued, 0u);
       failed = seen.failed;
     });
-    if (on_lane) {  // Asio does not ask operator new for a post
+    if (on_lane && each_block_is_asked_for) {  // Asio does not ask operator new for a post
       EXPECT_GT(failed, 0u);
     }
     auto const seen = one->snapshot();
@@ -89,7 +89,7 @@ TEST_F(actor_faults, state_is_built_anew_where_a_failure_restarts_it) {
     tell_with_faults(*one, [](actor_snapshot const& seen) { EXPECT_FALSE(seen.ended); });
     auto const seen = one->snapshot();
     EXPECT_EQ(seen.restarts, seen.failed);
-    if (on_lane) {
+    if (on_lane && each_block_is_asked_for) {
       EXPECT_GT(seen.restarts, 0u);
       EXPECT_GT(births_, 1);
     }
