@@ -22,7 +22,7 @@ constexpr std::uint32_t chain_length = 64;
 /// Slabs lie at multiples of this. The heap leaves as much room between two of them, for others.
 constexpr std::size_t slab_span = std::size_t{64} << 10;
 constexpr std::size_t kept_bytes = std::size_t{4} << 20;  // in free slabs, per size class
-constexpr std::size_t bucket_count = 4096;
+constexpr std::size_t bucket_count = 512;                 // per size class
 
 constexpr std::size_t size_of(std::size_t index) noexcept {
   return (index + 1) * class_step;
@@ -85,11 +85,12 @@ slab* new_slab(std::size_t index) {
 class depot {
  public:
   void put(std::size_t index, chain& blocks) noexcept {
+    shelf& to = shelves_[index];
     chain done;
     {
-      std::lock_guard hold(mutex_);
+      std::lock_guard hold(to.mutex);
       while (blocks.length != 0)
-        if (slab* whole = put_one(index, blocks.pop())) {
+        if (slab* whole = to.put(index, blocks.pop())) {
           auto const base = whole->base();
           whole->~slab();
           done.push(new_block(base));
@@ -100,18 +101,18 @@ class depot {
 
   /// Fills an empty chain with up to `most` blocks, one at least. May throw bad_alloc.
   void get(std::size_t index, chain& empty, std::uint32_t most) {
-    std::unique_lock hold(mutex_);
     shelf& at = shelves_[index];
+    std::unique_lock hold(at.mutex);
     if (at.slabs.empty()) {
       hold.unlock();
       slab* const fresh = new_slab(index);
       hold.lock();
       ++at.whole;
-      add(at, *fresh);
+      at.add(*fresh);
     }
     block** end = &empty.first;
     while (empty.length != most && !at.slabs.empty()) {
-      *end = get_one(index);
+      *end = at.get(index);
       end = &(*end)->next;
       ++empty.length;
     }
@@ -119,67 +120,66 @@ class depot {
   }
 
  private:
+  /// The slabs of one size class.
   struct shelf {
+    std::mutex mutex;
     intrusive_list<slab> slabs;  ///< those that are free as a whole come last
     std::size_t whole = 0;
+    std::array<slab*, bucket_count> buckets{};
+
+    [[nodiscard]] slab*& bucket(std::uintptr_t address) noexcept {
+      return buckets[address / slab_span % bucket_count];
+    }
+    [[nodiscard]] slab* find(block const* one) noexcept {
+      auto const address = reinterpret_cast<std::uintptr_t>(one);
+      slab* at = bucket(address);
+      while (at != nullptr && at->base() != address / slab_span * slab_span) at = at->below;
+      return at;
+    }
+    void add(slab& one) noexcept {
+      slab*& top = bucket(one.base());
+      one.below = top;
+      top = &one;
+      slabs.push_front(one);
+    }
+    void remove(slab& one) noexcept {
+      slab** at = &bucket(one.base());
+      while (*at != &one) at = &(*at)->below;
+      *at = one.below;
+      slabs.remove(one);
+    }
+
+    /// Gives a slab that is to go back to the heap, or null.
+    [[nodiscard]] slab* put(std::size_t index, block* one) noexcept {
+      slab* in = find(one);
+      if (in != nullptr)
+        in->free.push(one);
+      else
+        add(*(in = ::new (static_cast<void*>(one)) slab));
+      if (!in->is_whole(index)) return nullptr;
+      if (whole >= kept_bytes / slab_span) {
+        remove(*in);
+        return in;
+      }
+      ++whole;
+      slabs.remove(*in);
+      slabs.push_back(*in);
+      return nullptr;
+    }
+
+    [[nodiscard]] block* get(std::size_t index) noexcept {
+      slab& from = *slabs.front();
+      if (from.is_whole(index)) --whole;
+      if (from.free.length != 0) return from.free.pop();
+      if (from.unused != 0)
+        return new_block(from.base() + (blocks_in_slab(index) - from.unused--) * size_of(index));
+      remove(from);
+      from.~slab();
+      return new_block(reinterpret_cast<std::uintptr_t>(&from));
+    }
   };
 
-  [[nodiscard]] slab*& bucket(std::uintptr_t address) noexcept {
-    return buckets_[address / slab_span % bucket_count];
-  }
-  [[nodiscard]] slab* find(block const* one) noexcept {
-    auto const address = reinterpret_cast<std::uintptr_t>(one);
-    slab* at = bucket(address);
-    while (at != nullptr && at->base() != address / slab_span * slab_span) at = at->below;
-    return at;
-  }
-  void add(shelf& to, slab& one) noexcept {
-    slab*& top = bucket(one.base());
-    one.below = top;
-    top = &one;
-    to.slabs.push_front(one);
-  }
-  void remove(shelf& from, slab& one) noexcept {
-    slab** at = &bucket(one.base());
-    while (*at != &one) at = &(*at)->below;
-    *at = one.below;
-    from.slabs.remove(one);
-  }
-
-  /// Gives a slab that is to go back to the heap, or null.
-  [[nodiscard]] slab* put_one(std::size_t index, block* one) noexcept {
-    shelf& to = shelves_[index];
-    slab* in = find(one);
-    if (in != nullptr)
-      in->free.push(one);
-    else
-      add(to, *(in = ::new (static_cast<void*>(one)) slab));
-    if (!in->is_whole(index)) return nullptr;
-    if (to.whole >= kept_bytes / slab_span) {
-      remove(to, *in);
-      return in;
-    }
-    ++to.whole;
-    to.slabs.remove(*in);
-    to.slabs.push_back(*in);
-    return nullptr;
-  }
-
-  [[nodiscard]] block* get_one(std::size_t index) noexcept {
-    shelf& at = shelves_[index];
-    slab& from = *at.slabs.front();
-    if (from.is_whole(index)) --at.whole;
-    if (from.free.length != 0) return from.free.pop();
-    if (from.unused != 0)
-      return new_block(from.base() + (blocks_in_slab(index) - from.unused--) * size_of(index));
-    remove(at, from);
-    from.~slab();
-    return new_block(reinterpret_cast<std::uintptr_t>(&from));
-  }
-
-  std::mutex mutex_;
   std::array<shelf, class_count> shelves_;
-  std::array<slab*, bucket_count> buckets_{};
 };
 
 /// Never destroyed: threads may end after static destruction has begun.

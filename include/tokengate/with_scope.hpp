@@ -91,7 +91,10 @@ struct cancel_scope_and_body {
 /// @par Cancellation what the coroutine that awaits it allows (terminal, unless it says otherwise)
 /// @par Lifetime     when the io_context is destroyed, body and children are, in the order of the
 ///                   context's, and the coroutine that awaits it after the last of them: their
-///                   destructors may refer to what it owns. Nothing else of them runs then
+///                   destructors may refer to what it owns. Nothing else of them runs then.
+///                   So nothing that the caller owns may keep a handler of a child (as a pool or a
+///                   list of handlers of its own would: they would keep each other), and no
+///                   operation of a child may outlive the io_context
 /// @par Cost         a co_spawn for the body, and a block that keeps the coroutine while it waits
 /// @par Example      example/10_pipeline.cpp
 template <class T = void, class Body, class... Args>

@@ -60,6 +60,8 @@ struct plan {
   place child;
   place body;
   bool timers_go_first;
+  bool on_strand;
+  bool functions;  ///< children are functions that own what refers to the caller
   scope_options options;
 };
 
@@ -69,13 +71,24 @@ asio::awaitable<void> child_of(plan const* by, books* of, possession const* a,
   co_await stay_at(by->child, of);
 }
 
+void spawn_two(task_scope<>& scope, plan const* by, books* of, possession const* a,
+               possession const* b) {
+  for (int i = 0; i != 2; ++i)
+    if (by->functions)
+      scope.spawn([mine = std::make_unique<user_of_both>(*of, *a, *b), where = by->child] {
+        return stay_at(where, mine->in);
+      });
+    else
+      scope.spawn(child_of(by, of, a, b));
+}
+
 asio::awaitable<void> body_of(task_scope<>& scope, plan const*& by, books*& of, possession*& a,
                               std::unique_ptr<possession>& b) {
   user_of_both local(*of, *a, *b);
-  for (int i = 0; i != 2; ++i) scope.spawn(child_of(by, of, a, b.get()));
+  spawn_two(scope, by, of, a, b.get());
   co_await stay_at(by->body, of);
   if (by->body != place::over) ADD_FAILURE() << "nothing ends the wait";
-  for (int i = 0; i != 2; ++i) scope.spawn(child_of(by, of, a, b.get()));
+  spawn_two(scope, by, of, a, b.get());
 }
 
 asio::awaitable<void> caller_of(plan const* by, books* of) {
@@ -89,10 +102,15 @@ void destroy_while_all_wait(plan const& by, int threads) {
   books counts(*context);
   // What is made last goes first.
   if (by.timers_go_first) counts.never.async_wait(asio::detached);
-  asio::co_spawn(*context, caller_of(&by, &counts), asio::detached);
+  asio::any_io_executor executor = context->get_executor();
+  if (by.on_strand) executor = asio::make_strand(executor);
+  asio::co_spawn(executor, caller_of(&by, &counts), asio::detached);
+  executor = {};
   context->poll();
   int const ended = counts.in_time;
-  int const begun = by.options.max_concurrency == 1 ? 1 : by.body == place::over ? 4 : 2;
+  int const spawned = by.body == place::over ? 4 : 2;
+  // A function owns its things from the start, a coroutine from when it runs.
+  int const begun = by.options.max_concurrency == 1 && !by.functions ? 1 : spawned;
   EXPECT_EQ(counts.owned, 2);
   context.reset();
   EXPECT_EQ(counts.late, 0);
@@ -106,10 +124,13 @@ TEST_P(with_scope_end, by_a_context_that_goes_leaves_the_caller_for_last) {
   auto const [child, body, timers_go_first, threads] = GetParam();
   for (auto on_error : {on_child_error::cancel_rest, on_child_error::collect})
     for (std::size_t at_once : {std::size_t{1}, std::size_t{100}}) {
-      plan by{child, body, timers_go_first, {}};
-      by.options.on_error = on_error;
-      by.options.max_concurrency = at_once;
-      destroy_while_all_wait(by, threads);
+      for (int kind = 0; kind != 4; ++kind) {
+        plan by{child, body, timers_go_first, kind % 2 != 0, kind / 2 != 0, {}};
+        by.options.on_error = on_error;
+        by.options.max_concurrency = at_once;
+        SCOPED_TRACE(kind);
+        destroy_while_all_wait(by, threads);
+      }
     }
 }
 

@@ -164,6 +164,15 @@ class scope_end_on_executor : public scope_end<T> {
   [[nodiscard]] executor_type get_executor() const noexcept { return this->task_->executor(); }
 };
 
+/// The function of a child, which may own what refers to the caller of with_scope(): destroyed
+/// before its share of that is.
+template <class Work>
+struct hosted_function {
+  host_share host;
+  Work work;
+  auto operator()() { return work(); }
+};
+
 template <class T, class Work>
 class scope_child_of final : public scope_task_of<T> {
  public:
@@ -175,7 +184,10 @@ class scope_child_of final : public scope_task_of<T> {
     auto self = std::static_pointer_cast<scope_task_of<T>>(this->shared_from_this());
     Work work(std::move(*work_));
     work_.reset();
-    if constexpr (is_awaitable<Work> || coroutine_function<Work>) {
+    if constexpr (coroutine_function<Work>) {
+      hosted_function<Work> function{this->scope().host(), std::move(work)};
+      asio::co_spawn(this->executor(), std::move(function), scope_end<T>(std::move(self)));
+    } else if constexpr (is_awaitable<Work>) {
       asio::co_spawn(this->executor(), std::move(work), scope_end<T>(std::move(self)));
     } else {
       if constexpr (requires { std::move(work).no_later_than(wait_clock::time_point()); })

@@ -5,6 +5,7 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cassert>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -35,7 +36,9 @@ class scope_host {
   using coroutine = asio::async_result<asio::use_awaitable_t<>, signature>::handler_type;
 
   void park(coroutine&& one) noexcept { guest_.emplace(std::move(one)); }
+  [[nodiscard]] bool has_guest() const noexcept { return guest_.has_value(); }
   static void resume(host_share self, std::exception_ptr error) {
+    assert(self->has_guest());
     coroutine one(std::move(*self->guest_));
     self->guest_.reset();
     std::move(one)(std::move(self), std::move(error));
@@ -99,6 +102,7 @@ struct park_and_start {
     try {
       begin(std::move(resumer));
     } catch (...) {
+      if (!mine->has_guest()) throw;  // what it started has completed all the same
       scope_host::resume(mine, std::current_exception());
     }
   }
