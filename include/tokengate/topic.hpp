@@ -50,7 +50,8 @@ class topic {
   /// @par Completion signature  void(std::exception_ptr, std::size_t)
   /// @par Completes with  how many accepted it; error::closed: the bus takes no more, none got it;
   ///                  error::cancelled, error::timed_out: those who had no place until then do not
-  ///                  get it, the others do; bad_alloc: nor do those whose queue cannot grow
+  ///                  get it, the others do (one that gets a place at that very moment, on another
+  ///                  thread, may); bad_alloc: nor do those whose queue cannot grow
   /// @par Executor    the handler's associated executor, else the bus's; never inside this call
   /// @par Cancellation  all types: as above. The lazy form has within() and until()
   /// @par Lifetime    none: the event is kept

@@ -98,6 +98,13 @@ TEST_P(fairness_of_talk, among_publishers_that_are_held_back) {
         [&] { asio::co_spawn(in.loop(1), fetch_events(&stream, &got), asio::detached); },
         [&] { bus.close(); });
     while (auto item = stream.try_next()) got.push_back(*item);
+    EXPECT_TRUE(std::ranges::is_sorted(got));
+    // One may be taken at the very moment in which its publisher, on another thread, gives up.
+    if (in.two())
+      std::erase_if(got, [&](int number) {
+        auto const& of = in.waits()[static_cast<std::size_t>(number)];
+        return !of.served && (of.limit || of.cancelled);
+      });
     expect_those_served(in, got);
     // Those who give up are not heard by the slow one alone; those who have only tried, by nobody.
     numbers_got heard;
