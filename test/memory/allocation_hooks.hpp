@@ -10,6 +10,13 @@ namespace tokengate::test {
 /// Calls of operator delete so far with something to delete, by all threads.
 [[nodiscard]] std::uint64_t deallocations() noexcept;
 
+/// Whether a block of the pool can fail. Elsewhere the pool may still have some.
+#if defined(TOKENGATE_DISABLE_RECYCLING)
+inline constexpr bool each_block_is_asked_for = true;
+#else
+inline constexpr bool each_block_is_asked_for = false;
+#endif
+
 /// Allowed for per thousand rounds: a thread's cache of blocks may be one short now and then.
 inline constexpr std::uint64_t few = 10;
 

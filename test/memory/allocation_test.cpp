@@ -5,7 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <thread>
 
-#include "memory/allocation_hooks.hpp"
+#include "memory/warm_allocations.hpp"
 #include "support/gate_fixture.hpp"
 
 // What a token costs in calls of operator new, on all threads together, once the pools are warm.
@@ -13,27 +13,8 @@
 namespace tokengate::test {
 namespace {
 
-class allocation : public gate_fixture {
+class allocation : public warm_allocations<gate_fixture> {
  protected:
-  void SetUp() override {
-#if defined(TOKENGATE_DISABLE_RECYCLING)
-    GTEST_SKIP() << "this build recycles nothing";
-#endif
-  }
-
-  /// Calls of operator new per thousand tokens. A few are allowed for: blocks move between threads
-  /// in chains, and now and then a thread's cache is a block short.
-  template <class Round>
-  std::uint64_t per_thousand(Round round) {
-    for (int i = 0; i != 2000; ++i) round();
-    auto const before = allocations();
-    for (int i = 0; i != 1000; ++i) round();
-    auto const used = allocations() - before;
-    RecordProperty("per_thousand_tokens", static_cast<int>(used));
-    std::printf("[          ] %llu calls of operator new per 1000 tokens\n",
-                static_cast<unsigned long long>(used));
-    return used;
-  }
   void run_until_handled() {
     while (!handled_) {
       loop_.context.run_one();

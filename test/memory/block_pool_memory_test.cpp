@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "memory/allocation_hooks.hpp"
+#include "memory/warm_allocations.hpp"
 #include "tokengate/detail/block_pool.hpp"
 
 // What the pool takes from the heap and gives back to it.
@@ -17,14 +17,8 @@ namespace {
 constexpr std::size_t slab_bytes = 64 << 10;
 constexpr std::size_t kept_slabs = (4 << 20) / slab_bytes;
 
-class block_pool_memory : public testing::Test {
+class block_pool_memory : public warm_allocations<> {
  protected:
-  void SetUp() override {
-#if defined(TOKENGATE_DISABLE_RECYCLING)
-    GTEST_SKIP() << "this build recycles nothing";
-#endif
-  }
-
   static std::vector<void*> take(std::size_t count, std::size_t bytes) {
     std::vector<void*> out(count);
     for (void*& each : out) each = detail::allocate_block(bytes);
@@ -34,9 +28,7 @@ class block_pool_memory : public testing::Test {
     for (void* each : blocks) detail::free_block(each, bytes);
   }
   /// Slabs: the tests ask for nothing else in between.
-  static std::uint64_t held() {
-    return allocations() - deallocations();
-  }
+  static std::uint64_t held() { return allocations() - deallocations(); }
 };
 
 TEST_F(block_pool_memory, slabs_cost_nothing_beside_their_blocks) {

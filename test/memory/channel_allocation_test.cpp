@@ -4,7 +4,7 @@
 #include <boost/asio.hpp>
 #include <thread>
 
-#include "memory/allocation_hooks.hpp"
+#include "memory/warm_allocations.hpp"
 #include "support/loop.hpp"
 #include "tokengate/channel.hpp"
 
@@ -16,13 +16,8 @@ namespace {
 constexpr int warm_up = 3000;
 constexpr int rounds = 2000;
 
-class channel_allocation : public testing::TestWithParam<channel_flavour> {
+class channel_allocation : public warm_allocations<testing::TestWithParam<channel_flavour>> {
  public:
-  void SetUp() override {
-#if defined(TOKENGATE_DISABLE_RECYCLING)
-    GTEST_SKIP() << "this build recycles nothing";
-#endif
-  }
   loop loop_;
   channel<int> channel_{loop_.executor(), {.capacity = 16, .flavour = GetParam()}};
 };

@@ -4,7 +4,7 @@
 #include <array>
 #include <vector>
 
-#include "memory/allocation_hooks.hpp"
+#include "memory/warm_allocations.hpp"
 #include "support/loop.hpp"
 #include "tokengate/event_bus.hpp"
 
@@ -13,24 +13,8 @@
 namespace tokengate::test {
 namespace {
 
-class event_bus_allocation : public testing::Test {
+class event_bus_allocation : public warm_allocations<> {
  protected:
-  void SetUp() override {
-#if defined(TOKENGATE_DISABLE_RECYCLING)
-    GTEST_SKIP() << "this build recycles nothing";
-#endif
-  }
-
-  template <class Round>
-  std::uint64_t per_thousand(Round round) {
-    for (int i = 0; i != 2000; ++i) round();
-    auto const before = allocations();
-    for (int i = 0; i != 1000; ++i) round();
-    auto const used = allocations() - before;
-    RecordProperty("per_thousand_events", static_cast<int>(used));
-    return used;
-  }
-
   loop loop_;
   event_bus bus_{loop_.context};
   topic<int> topic_{bus_.topic<int>("a.b")};

@@ -13,13 +13,6 @@
 
 namespace tokengate::test {
 
-/// Whether a block of the pool can fail. Elsewhere the pool may still have some.
-#if defined(TOKENGATE_DISABLE_RECYCLING)
-inline constexpr bool each_block_is_asked_for = true;
-#else
-inline constexpr bool each_block_is_asked_for = false;
-#endif
-
 /// Calls round(n, from_then_on) until it says that nothing failed.
 template <class Round>
 void for_each_allocation(Round round) {

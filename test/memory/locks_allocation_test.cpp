@@ -5,7 +5,7 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include "memory/allocation_hooks.hpp"
+#include "memory/warm_allocations.hpp"
 #include "support/loop.hpp"
 #include "support/outcome.hpp"
 #include "tokengate/async_event.hpp"
@@ -19,19 +19,8 @@
 namespace tokengate {
 namespace {
 
-class locks_allocation : public testing::Test {
+class locks_without_memory : public testing::Test {
  protected:
-  /// Calls of operator new in a thousand rounds, once warm.
-  template <class Round>
-  std::uint64_t per_thousand(Round round) {
-    for (int i = 0; i != 1000; ++i) round();
-    auto const before = test::allocations();
-    for (int i = 0; i != 1000; ++i) round();
-    auto const used = test::allocations() - before;
-    std::printf("[          ] %llu calls of operator new per 1000 rounds\n",
-                static_cast<unsigned long long>(used));
-    return used;
-  }
   auto done() {
     return [this](auto const&...) { ++done_; };
   }
@@ -45,17 +34,11 @@ class locks_allocation : public testing::Test {
   test::loop loop_;
   int done_ = 0;
 };
-
-#if defined(TOKENGATE_DISABLE_RECYCLING)
-constexpr bool recycles = false;
-#else
-constexpr bool recycles = true;
-#endif
+using locks_allocation = test::warm_allocations<locks_without_memory>;
 
 using test::few;
 
 TEST_F(locks_allocation, warm_waits_take_none) {
-  if (!recycles) GTEST_SKIP() << "this build recycles nothing";
   bool const were_on = lock_checks();
   set_lock_checks(false);
   async_mutex mutex(loop_.context, "mutex");
@@ -76,7 +59,6 @@ TEST_F(locks_allocation, warm_waits_take_none) {
 }
 
 TEST_F(locks_allocation, warm_items_take_none) {
-  if (!recycles) GTEST_SKIP() << "this build recycles nothing";
   broadcast<std::uint64_t> news(loop_.context, 4);
   auto reader = news.subscribe();
   auto second = news.subscribe();
@@ -93,7 +75,7 @@ TEST_F(locks_allocation, warm_items_take_none) {
             few);
 }
 
-TEST_F(locks_allocation, wait_that_cannot_be_made_leaves_nothing_behind) {
+TEST_F(locks_without_memory, wait_that_cannot_be_made_leaves_nothing_behind) {
   for (bool checked : {false, true}) {
     bool const were_on = lock_checks();
     set_lock_checks(checked);

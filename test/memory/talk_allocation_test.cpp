@@ -4,7 +4,7 @@
 #include <atomic>
 #include <thread>
 
-#include "memory/allocation_hooks.hpp"
+#include "memory/warm_allocations.hpp"
 #include "support/gate_fixture.hpp"
 #include "tokengate/actor.hpp"
 #include "tokengate/async_barrier.hpp"
@@ -20,24 +20,14 @@
 namespace tokengate::test {
 namespace {
 
-class talk_allocation : public gate_fixture {
- public:
-  void SetUp() override {
-#if defined(TOKENGATE_DISABLE_RECYCLING)
-    GTEST_SKIP() << "this build recycles nothing";
-#endif
-  }
+struct adder {
+  void add(int x) { sum += x; }
+  int get() { return sum; }
+  int sum = 0;
+};
 
-  template <class Round>
-  std::uint64_t per_thousand(Round round) {
-    for (int i = 0; i != 2000; ++i) round();
-    auto const before = allocations();
-    for (int i = 0; i != 1000; ++i) round();
-    auto const used = allocations() - before;
-    std::printf("[          ] %llu calls of operator new per 1000 rounds\n",
-                static_cast<unsigned long long>(used));
-    return used;
-  }
+class talk_allocation : public warm_allocations<gate_fixture> {
+ public:
   auto done() {
     return [this](auto const&...) { ++done_; };
   }
@@ -54,37 +44,27 @@ class talk_allocation : public gate_fixture {
     };
   }
 
-  int done_ = 0;
-};
+  auto every_message_to(actor<adder>& one) {
+    return round(3, [this, &one] {
+      EXPECT_TRUE(one.tell(&adder::add, 1));
+      one.async_tell(&adder::add, 1)(done());
+      auto asked = one.ask(&adder::get);
+      std::move(asked)(done());
+      one.ask(&adder::get).within(std::chrono::hours(1))(done());
+    });
+  }
 
-struct adder {
-  void add(int x) { sum += x; }
-  int get() { return sum; }
-  int sum = 0;
+  int done_ = 0;
 };
 
 TEST_F(talk_allocation, message_to_an_actor_on_a_loop_takes_none) {
   actor<adder> one(loop_.executor());
-  EXPECT_LE(per_thousand(round(3,
-                               [&] {
-                                 EXPECT_TRUE(one.tell(&adder::add, 1));
-                                 one.async_tell(&adder::add, 1)(done());
-                                 one.ask (&adder::get)(done());
-                                 one.ask(&adder::get).within(std::chrono::hours(1))(done());
-                               })),
-            few);
+  EXPECT_LE(per_thousand(every_message_to(one)), few);
 }
 
 TEST_F(talk_allocation, message_to_an_actor_on_a_lane_takes_none) {
   actor<adder> one(*gate_);
-  EXPECT_LE(per_thousand(round(3,
-                               [&] {
-                                 EXPECT_TRUE(one.tell(&adder::add, 1));
-                                 one.async_tell(&adder::add, 1)(done());
-                                 one.ask (&adder::get)(done());
-                                 one.ask(&adder::get).within(std::chrono::hours(1))(done());
-                               })),
-            few);
+  EXPECT_LE(per_thousand(every_message_to(one)), few);
 }
 
 TEST_F(talk_allocation, message_from_outside_the_loop_takes_none) {
