@@ -8,6 +8,7 @@
 namespace perf {
 namespace {
 
+// relaxed: read when the threads of a measurement have been joined.
 std::atomic<std::uint64_t> completed_by_all{0};
 
 }  // namespace
