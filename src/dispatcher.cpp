@@ -139,10 +139,10 @@ dispatcher::step dispatcher::try_dispatch(token_base& token, std::uint64_t now) 
   return step::dispatched;
 }
 
-/// Join the shortest bounded queue. Among equals: where nothing else of this gate runs, where a
-/// worker is awake, not on the loop's own core; children near their lead. Brief functions go to the
-/// loop's own core last of all, since its worker takes the core from it, unless the others are
-/// stuck.
+/// Join the shortest bounded queue. Among equals: where nothing else of this gate runs, or only
+/// heavy work, which gives way at once (record 6), where a worker is awake, not on the loop's own
+/// core; children near their lead. Brief functions go to the loop's own core last of all, since its
+/// worker takes the core from it, unless the others are stuck.
 lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near, std::uint64_t now) noexcept {
   bool const brief = lane.estimate.known() && lane.estimate.mean() < hand_over_;
   lane_link* best = nullptr;
@@ -150,12 +150,12 @@ lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near, std::uint64_
   for (lane_link* candidate : lane.links) {
     if (!candidate->has_credit()) continue;
     auto const core = static_cast<std::uint32_t>(candidate->shared().core);
-    std::uint32_t cost = candidate->in_flight() * 16;
+    std::uint32_t cost = candidate->in_flight() * 32;
     if (cost >= best_cost) continue;
     if (core != near) {
       if (near != token_extras::no_core) cost += 1;
-      if (core_load_[core] > candidate->in_flight()) cost += 8;
-      if (core == avoid_) cost += brief && others_get_on(lane, now) ? 16 * link::capacity : 4;
+      cost += company(*candidate);
+      if (core == avoid_) cost += brief && others_get_on(lane, now) ? 32 * link::capacity : 6;
     }
     if (candidate->worker().looks_parked()) cost += 2;
     if (cost < best_cost) {
@@ -164,6 +164,16 @@ lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near, std::uint64_
     }
   }
   return best;
+}
+
+/// What it costs that other lanes have something in flight on the worker's core.
+std::uint32_t dispatcher::company(lane_link const& worker) const noexcept {
+  core_load const& there = core_load_[worker.shared().core];
+  auto const others = there.all - worker.in_flight();
+  if (others == 0) return 0;
+  bool const heavy_only =
+      worker.shared().lane != lane_index(weight::heavy) && others == there.heavy;
+  return heavy_only ? 7 : 16;
 }
 
 /// Whether a worker that is not on the loop's core has begun something lately, or has results.
@@ -178,7 +188,9 @@ bool dispatcher::others_get_on(lane_state const& lane, std::uint64_t now) const 
 void dispatcher::dispatch(token_base& token, lane_link& to, std::uint64_t now) noexcept {
   ++lanes_[token.lane].in_flight;
   ++held_;
-  if (core_load_[to.shared().core]++ == 0) ++busy_cores_;
+  core_load& there = core_load_[to.shared().core];
+  if (there.all++ == 0) ++busy_cores_;
+  if (token.lane == lane_index(weight::heavy)) ++there.heavy;
   token.dispatched = span_of(token.issued, now);
   auto const& estimate = token.operation->estimate;
   bool const brief = estimate.known() && estimate.recent_peak() < brief_;

@@ -12,7 +12,9 @@ token_base* dispatcher::give_back(lane_link& from, slot& place) noexcept {
   link const& to = from.shared();
   lane_state& lane = lanes_[to.lane];
   --lane.in_flight;
-  if (--core_load_[to.core] == 0) --busy_cores_;
+  core_load& there = core_load_[to.core];
+  if (--there.all == 0) --busy_cores_;
+  if (to.lane == lane_index(weight::heavy)) --there.heavy;
   token_base* token = from.take_back(place);
   if (token == nullptr) return nullptr;
   --held_;

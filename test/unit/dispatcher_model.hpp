@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "tokengate/detail/own_work.hpp"
@@ -184,15 +185,17 @@ inline dispatcher_model::step dispatcher_model::try_dispatch(id t) {
     links[*of->bound].pinned.push_back(t);
     return step::set_aside;
   }
-  // The shortest queue; among equals where less runs on the core, then the first.
+  // The shortest queue; among equals where no other lane runs on the core, or only the heavy one,
+  // then the first.
   std::optional<std::size_t> best;
-  std::size_t best_cost = SIZE_MAX;
+  std::pair<std::size_t, int> best_cost{SIZE_MAX, 0};
   for (std::size_t l = 0; l != links.size(); ++l) {
     if (links[l].lane != it.lane || !has_credit(l)) continue;
-    std::size_t on_core = 0;
+    int company = 0;
     for (std::size_t other = l / 3 * 3; other != l / 3 * 3 + 3; ++other)
-      on_core += links[other].out.size();
-    std::size_t const cost = links[l].out.size() * 16 + (on_core > links[l].out.size() ? 8 : 0);
+      if (other != l && !links[other].out.empty())
+        company = std::max(company, links[other].lane == lane_index(weight::heavy) ? 1 : 2);
+    std::pair const cost{links[l].out.size(), company};
     if (cost < best_cost) {
       best = l;
       best_cost = cost;

@@ -130,6 +130,23 @@ TEST_F(dispatcher_by_value, token_goes_where_least_is_in_flight) {
   EXPECT_EQ(dispatcher_.busy_cores(), 2u);
 }
 
+TEST_F(dispatcher_by_value, light_function_goes_to_an_idle_core_or_beside_heavy_work) {
+  auto& beside_medium = add_worker(0, weight::light);
+  auto& beside_heavy = add_worker(1, weight::light);
+  auto& alone = add_worker(2, weight::light);
+  add_worker(0, weight::medium);
+  add_worker(1, weight::heavy);
+  dispatcher_.avoid_core(2);
+  dispatcher_.admit(make(weight::medium), 1);
+  dispatcher_.admit(make(weight::heavy), 1);
+  dispatcher_.admit(make(weight::light), 1);
+  EXPECT_EQ(alone.in_flight(), 1u);
+  dispatcher_.admit(make(weight::light), 1);
+  EXPECT_EQ(beside_heavy.in_flight(), 1u);
+  dispatcher_.admit(make(weight::light), 1);
+  EXPECT_EQ(beside_medium.in_flight(), 1u);
+}
+
 TEST_F(dispatcher_by_value, core_of_the_loop_is_avoided) {
   add_worker(0);
   auto& second = add_worker(1);

@@ -166,7 +166,7 @@ class dispatcher {
   [[nodiscard]] std::size_t busy_cores() const noexcept { return busy_cores_; }
   /// Whether all of it is in flight on the core where the loop runs.
   [[nodiscard]] bool only_on_avoided_core() const noexcept {
-    return busy_cores_ == 1 && avoid_ < core_load_.size() && core_load_[avoid_] != 0;
+    return busy_cores_ == 1 && avoid_ < core_load_.size() && core_load_[avoid_].all != 0;
   }
   [[nodiscard]] run_estimate const& estimate(std::size_t lane) const noexcept {
     return lanes_[lane].estimate;
@@ -230,6 +230,7 @@ class dispatcher {
     return lane.links.front()->has_credit() ? lane.links.front() : nullptr;
   }
   [[nodiscard]] lane_link* choose(lane_state& lane, std::uint32_t near, std::uint64_t now) noexcept;
+  [[nodiscard]] std::uint32_t company(lane_link const& worker) const noexcept;
   [[nodiscard]] bool others_get_on(lane_state const& lane, std::uint64_t now) const noexcept;
   void dispatch(token_base& token, lane_link& to, std::uint64_t now) noexcept;
   void admit_from_room(lane_state& lane, std::uint64_t now) noexcept;
@@ -255,7 +256,12 @@ class dispatcher {
   std::array<lane_state, lane_count> lanes_;
   std::vector<std::unique_ptr<lane_link>> links_;
   std::vector<lane_link*> dirty_;
-  std::vector<std::uint32_t> core_load_;
+  /// What is in flight on a core.
+  struct core_load {
+    std::uint32_t all = 0;
+    std::uint32_t heavy = 0;
+  };
+  std::vector<core_load> core_load_;
   keys keys_;
   deadline_heap<token_extras, &token_extras::heap_index> watched_;
   std::vector<operation_record*> operations_;
