@@ -179,9 +179,8 @@ std::uint32_t dispatcher::company(lane_link const& worker) const noexcept {
 /// Whether a worker that is not on the loop's core has begun something lately, or has results.
 bool dispatcher::others_get_on(lane_state const& lane, std::uint64_t now) const noexcept {
   return std::ranges::any_of(lane.links, [&](lane_link const* each) {
-    link const& to = each->shared();
-    return to.core != avoid_ && each->alive() &&
-           (each->oldest_age(now) < hand_over_ || to.returns.read_available() != 0);
+    return each->shared().core != avoid_ && each->alive() &&
+           (each->oldest_age(now) < hand_over_ || each->returned() != 0);
   });
 }
 

@@ -8,14 +8,14 @@
 
 namespace tokengate::detail {
 
-token_base* dispatcher::give_back(lane_link& from, slot& place) noexcept {
+token_base* dispatcher::give_back(lane_link& from) noexcept {
   link const& to = from.shared();
   lane_state& lane = lanes_[to.lane];
   --lane.in_flight;
   core_load& there = core_load_[to.core];
   if (--there.all == 0) --busy_cores_;
   if (to.lane == lane_index(weight::heavy)) --there.heavy;
-  token_base* token = from.take_back(place);
+  token_base* token = from.take_back();
   if (token == nullptr) return nullptr;
   --held_;
   auto const ran = ticks_of(token->ran);

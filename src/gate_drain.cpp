@@ -150,25 +150,15 @@ std::size_t gate_core::collect(std::size_t budget, std::uint64_t now) noexcept {
   for (std::size_t i = 0; i != links.size() && taken < budget; ++i) {
     auto& from = links[(first_link_ + i) % links.size()];
     if (from->in_flight() == 0) continue;
-    std::array<slot*, link::capacity> came;
-    std::size_t count = 0;
-    auto& returns = from->shared().returns;
-    std::size_t const there = returns.read_available();
-    // They come in the order in which they were sent.
-    for (std::size_t i = 0; i != std::min(there, look_ahead); ++i) prefetch_returned(from->out(i));
-    if (there <= budget - taken) {
-      if (there != 0) returns.consume_all([&](slot* place) { came[count++] = place; });
-    } else {
-      while (count < budget - taken && returns.pop(came[count])) ++count;
-    }
+    std::size_t const count = std::min(from->returned(), budget - taken);
+    for (std::size_t i = 0; i != std::min(count, look_ahead); ++i) prefetch_returned(from->out(i));
     taken += count;
     for (std::size_t i = 0; i != count; ++i) {
-      if (i + look_ahead < count) prefetch_returned(from->held(*came[i + look_ahead]));
-      slot& place = *came[i];
+      if (i + look_ahead < count) prefetch_returned(from->out(look_ahead));
       // Children that were left as notes join the chain before their lead ends: they came first.
-      if (token_base* token = from->held(place); token != nullptr && token->leads_others())
+      if (token_base* token = from->out(0); token != nullptr && token->leads_others())
         work_off(combiner_.take());
-      if (token_base* token = dispatcher_.give_back(*from, place)) {
+      if (token_base* token = dispatcher_.give_back(*from)) {
         token->operation->run.record(ticks_of(token->ran));
         if (skip != 0) {
           --skip;

@@ -20,7 +20,7 @@ std::uint64_t gate_core::poll(std::uint64_t now) noexcept {
 
 bool gate_core::anything_returned() noexcept {
   for (auto const& from : dispatcher_.links())
-    if (from->in_flight() != 0 && from->shared().returns.read_available() != 0) return true;
+    if (from->in_flight() != 0 && from->returned() != 0) return true;
   return false;
 }
 

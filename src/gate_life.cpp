@@ -143,7 +143,7 @@ void gate_core::bury_dead_links(std::uint64_t now) noexcept {
   for (auto& each : dispatcher_.links())
     // acquire: pairs with the worker's last store, after it gave all slots back.
     if (each->alive() && each->shared().dead.load(std::memory_order_acquire) &&
-        each->shared().returns.read_available() == 0)
+        each->returned() == 0)
       dispatcher_.bury(*each, now);
 }
 

@@ -24,9 +24,11 @@ constexpr std::chrono::nanoseconds shortest_spin = std::chrono::microseconds(1);
 /// Tokens come from the loop's core: asked for this many ahead, with what the function is bound to.
 /// A token that is pulled back meanwhile is not read, only its address is used.
 constexpr std::uint32_t look_ahead = 2;
+void prefetch_token(token_base const* token) noexcept {
+  prefetch_to_write(reinterpret_cast<char const*>(token) + cache_line);
+}
 void prefetch_token(slot const& place) noexcept {
-  auto const* token = reinterpret_cast<char const*>(place.claim.load(std::memory_order_relaxed));
-  prefetch_to_write(token + cache_line);
+  prefetch_token(place.claim.load(std::memory_order_relaxed));
 }
 
 }  // namespace
@@ -105,14 +107,15 @@ void worker::refresh() noexcept {
                 [](auto const& from) { return from->to->closed.load(std::memory_order_acquire); });
 }
 
-/// consume_all and not pop: it reads the producer's index once for the whole batch.
+/// Looks at what the gate has sent once for the whole batch.
 bool worker::take(attached& from) noexcept {
-  if (from.next != from.count) return true;
-  from.next = from.count = 0;
-  from.to->mailbox.consume_all([&](slot* place) { from.taken[from.count++] = place; });
-  for (std::uint32_t i = 0; i != std::min(from.count, look_ahead + 1); ++i)
-    prefetch_token(*from.taken[i]);
-  return from.count != 0;
+  if (from.has_more()) return true;
+  from.seen = from.to->sent.handed_over();
+  if (!from.has_more()) return false;
+  prefetch_token(from.to->first.load(std::memory_order_relaxed));
+  for (auto at = from.started; at != std::min(from.seen, from.started + look_ahead + 1); ++at)
+    prefetch_token(from.to->at(at));
+  return true;
 }
 
 bool worker::serve(attached& from) {
@@ -123,19 +126,19 @@ bool worker::serve(attached& from) {
   if (busy_since_ == 0) busy_since_ = now;
   auto const turn_ends = begun + turn_;
   do {
-    slot& place = *from.taken[from.next++];
-    if (from.count - from.next > look_ahead) prefetch_token(*from.taken[from.next + look_ahead]);
+    slot& place = from.next();
+    ++from.started;
+    if (from.seen - from.started > look_ahead)
+      prefetch_token(from.to->at(from.started + look_ahead));
     TOKENGATE_FAULT_POINT("before claim");
     // acq_rel: see lane_link::pull_back. Null is a husk.
     if (token_base* token = place.claim.exchange(nullptr, std::memory_order_acq_rel)) {
       this_worker().from = from.to.get();
       execute(*token, now);
     }
-    if (from.finished_count == 0) from.finished_since = now;
-    from.finished[from.finished_count++] = &place;
-    bool const more = from.next != from.count;
+    if (from.finished++ == from.returned) from.finished_since = now;
     // Nothing finished waits for a function that may take long.
-    if (!more || !from.taken[from.next]->brief || from.finished_count >= publish_batch ||
+    if (!from.has_more() || !from.next().brief || from.finished - from.returned >= publish_batch ||
         now - from.finished_since > publish_after_)
       give_back(from);
     if (now - busy_since_ > pool_.floor_after) {
@@ -162,10 +165,10 @@ void worker::execute(token_base& token, std::uint64_t& now) noexcept {
 }
 
 void worker::give_back(attached& to) noexcept {
-  if (to.finished_count == 0) return;
-  to.to->returns.push(to.finished.data(), to.finished_count);  // the ring holds all slots
-  to.finished_count = 0;
-  // After the push nothing of the tokens is touched any more.
+  if (to.returned == to.finished) return;
+  to.returned = to.finished;
+  to.to->returned.hand_over(to.finished);
+  // From here on nothing of the tokens is touched any more.
   TOKENGATE_FAULT_POINT("result published");
   if (to.to->bell->parking.notify()) to.to->bell->ring();
 }
@@ -201,11 +204,8 @@ void worker::end() {
   for (auto* list : {&local_, &incoming_})
     for (auto& from : *list) {
       while (take(*from)) {
-        while (from->next != from->count) {
-          slot& place = *from->taken[from->next++];
-          (void)place.claim.exchange(nullptr, std::memory_order_acq_rel);
-          from->finished[from->finished_count++] = &place;
-        }
+        for (; from->has_more(); from->finished = ++from->started)
+          (void)from->next().claim.exchange(nullptr, std::memory_order_acq_rel);
         give_back(*from);
       }
       // release: pairs with the gate's acquire before it buries the link.

@@ -69,12 +69,14 @@ class worker {
   /// The worker's end of a link.
   struct attached {
     std::shared_ptr<link> to;
-    std::array<slot*, link::capacity> taken;  ///< from the mailbox, not started
-    std::uint32_t next = 0;
-    std::uint32_t count = 0;
-    std::array<slot*, link::capacity> finished;  ///< staged for the return ring
-    std::uint32_t finished_count = 0;
+    std::uint64_t seen = 0;      ///< slots that came
+    std::uint64_t started = 0;   ///< of them those that were begun
+    std::uint64_t finished = 0;  ///< and those that are done with
+    std::uint64_t returned = 0;  ///< and those that the gate may see
     std::uint64_t finished_since = 0;
+
+    [[nodiscard]] bool has_more() const noexcept { return started != seen; }
+    [[nodiscard]] slot& next() noexcept { return to->at(started); }
   };
 
   void refresh() noexcept;

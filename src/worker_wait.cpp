@@ -24,7 +24,7 @@ bool worker::anything() const noexcept {
       version_.load(std::memory_order_relaxed) != seen_version_)
     return true;
   return std::ranges::any_of(
-      local_, [](auto const& from) { return from->to->mailbox.read_available() != 0; });
+      local_, [](auto const& from) { return from->to->sent.handed_over() != from->started; });
 }
 
 /// Whether a loop is busy on this worker's core, which spinning would take from it. Tells the

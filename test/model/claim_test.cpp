@@ -6,8 +6,8 @@
 
 #include "mc/explore.hpp"
 #include "mc/sync.hpp"
-#include "model/test_ring.hpp"
 #include "tokengate/detail/combiner.hpp"
+#include "tokengate/detail/mailbox.hpp"
 
 namespace tokengate::mc {
 namespace {
@@ -18,9 +18,10 @@ constexpr auto relaxed = std::memory_order_relaxed;
 
 enum class flaw : std::uint8_t {
   none,
-  claim_set_after_push,  ///< the worker may find the slot empty and take it for a husk
+  claim_set_after_send,  ///< the worker may find the slot empty and take it for a husk
   held_kept_after_pull,  ///< the gate takes the husk for a result
   worker_reads_held,     ///< the worker goes by the gate's own field
+  returned_too_early,    ///< the gate uses the slot again while the worker is at it
 };
 
 struct token {
@@ -38,13 +39,17 @@ struct gate_state {
   detail::combiner<mc_sync> door;
   std::array<token, 2> tokens;
   std::array<slot, 2> slots;
-  test_ring mailbox;
-  test_ring returns;
-  var<unsigned> sent{0U};
+  detail::basic_slot_count<mc_sync> sent;
+  detail::basic_slot_count<mc_sync> returned;
+  var<unsigned> staged{0U};
+  var<unsigned> collected{0U};
   var<int> settled{0};
+  unsigned ring;  ///< slots in use
   flaw wrong;
 
-  explicit gate_state(flaw wrong) : wrong(wrong) {}
+  gate_state(unsigned ring, flaw wrong) : ring(ring), wrong(wrong) {}
+
+  [[nodiscard]] slot& at(unsigned count) { return slots.at(count % ring); }
 
   /// Runs `work` as the holder of the combiner.
   template <class Work>
@@ -55,13 +60,12 @@ struct gate_state {
   }
 
   void stage(int number) {
-    const unsigned index = sent;
-    slot& place = slots.at(index);
-    sent = index + 1;
+    slot& place = at(staged);
+    staged = staged + 1;
     place.held = number;
-    if (wrong == flaw::claim_set_after_push) mailbox.push(static_cast<int>(index));
+    if (wrong == flaw::claim_set_after_send) sent.hand_over(staged);
     place.claim.store(number, relaxed);
-    if (wrong != flaw::claim_set_after_push) mailbox.push(static_cast<int>(index));
+    if (wrong != flaw::claim_set_after_send) sent.hand_over(staged);
   }
 
   [[nodiscard]] bool pull_back(slot& place) {
@@ -86,36 +90,35 @@ struct gate_state {
 
   /// Until `slots_out` slots have come; then the worker has nothing more to do.
   void work(unsigned slots_out) {
-    for (unsigned seen = 0; seen != slots_out;) {
-      const unsigned now = mailbox.consume(1, [this](int index) {
-        if (const int number = start(slots.at(static_cast<unsigned>(index))); number != -1) {
+    for (unsigned started = 0; started != slots_out;) {
+      const auto seen = static_cast<unsigned>(sent.handed_over());
+      if (started == seen) mc_sync::spin_hint();
+      for (; started != seen; ++started) {
+        if (wrong == flaw::returned_too_early) returned.hand_over(started + 1);
+        if (const int number = start(at(started)); number != -1) {
           token& mine = tokens.at(static_cast<unsigned>(number));
           mine.data = mine.data + 1;
           mine.ran.fetch_add(1, relaxed);
         }
-        returns.push(index);
-      });
-      seen += now;
-      if (now == 0) mc_sync::spin_hint();
+        if (wrong != flaw::returned_too_early) returned.hand_over(started + 1);
+      }
     }
   }
 
-  /// The drain: until `slots_out` slots are back.
+  /// The drain: until `slots_out` more slots are back.
   void drain(unsigned slots_out) {
-    for (unsigned seen = 0; seen != slots_out;) {
-      unsigned now = 0;
+    while (slots_out != 0) {
       hold([&] {
-        now = returns.consume(1, [this](int index) {
-          slot& place = slots.at(static_cast<unsigned>(index));
-          if (const int number = place.held; number != -1) {
-            require(tokens.at(static_cast<unsigned>(number)).data == 11, "a result is there");
-            settled = settled + 1;
-          }
-          place.held = -1;
-        });
+        if (returned.handed_over() == collected) return mc_sync::spin_hint();
+        slot& place = at(collected);
+        collected = collected + 1;
+        --slots_out;
+        if (const int number = place.held; number != -1) {
+          require(tokens.at(static_cast<unsigned>(number)).data == 11, "a result is there");
+          settled = settled + 1;
+        }
+        place.held = -1;
       });
-      seen += now;
-      if (now == 0) mc_sync::spin_hint();
     }
   }
 
@@ -129,7 +132,7 @@ struct gate_state {
 /// A worker starts the token; withdrawal and expiry both want it back.
 scenario two_pull_backs(flaw wrong = flaw::none) {
   return [wrong](run& r) {
-    auto& s = r.make<gate_state>(wrong);
+    auto& s = r.make<gate_state>(2U, wrong);
     s.tokens[0].data = 10;
     r.thread("worker", [&s] { s.work(1); });
     r.thread("gate", [&s] {
@@ -145,7 +148,7 @@ scenario two_pull_backs(flaw wrong = flaw::none) {
 /// A token that was pulled back goes on in another slot, and still runs once.
 scenario moved(flaw wrong = flaw::none) {
   return [wrong](run& r) {
-    auto& s = r.make<gate_state>(wrong);
+    auto& s = r.make<gate_state>(2U, wrong);
     s.tokens[0].data = 10;
     s.tokens[1].data = 10;
     r.thread("worker", [&s] { s.work(2); });
@@ -161,17 +164,39 @@ scenario moved(flaw wrong = flaw::none) {
   };
 }
 
+/// One slot for two tokens, one after the other.
+scenario reused(flaw wrong = flaw::none) {
+  return [wrong](run& r) {
+    auto& s = r.make<gate_state>(1U, wrong);
+    s.tokens[0].data = 10;
+    s.tokens[1].data = 10;
+    r.thread("worker", [&s] { s.work(2); });
+    r.thread("gate", [&s] {
+      for (int number : {0, 1}) {
+        s.hold([&] { s.stage(number); });
+        s.drain(1);
+      }
+    });
+    r.finally([&s] { s.expect(2); });
+  };
+}
+
 TEST(slot_claim_model, worker_and_two_pull_backs_leave_one_owner) {
   expect_holds(two_pull_backs());
 }
 TEST(slot_claim_model, token_moved_to_another_slot_runs_once) {
   expect_holds(moved());
 }
+TEST(slot_claim_model, slot_is_used_again) {
+  expect_holds(reused());
+}
 
 TEST(slot_claim_model, flaws_are_found) {
-  for (const flaw wrong :
-       {flaw::claim_set_after_push, flaw::held_kept_after_pull, flaw::worker_reads_held})
-    EXPECT_NE(explore(two_pull_backs(wrong)).failure + explore(moved(wrong)).failure, "")
+  for (const flaw wrong : {flaw::claim_set_after_send, flaw::held_kept_after_pull,
+                           flaw::worker_reads_held, flaw::returned_too_early})
+    EXPECT_NE(explore(two_pull_backs(wrong)).failure + explore(moved(wrong)).failure +
+                  explore(reused(wrong)).failure,
+              "")
         << static_cast<int>(wrong);
 }
 
@@ -182,23 +207,21 @@ struct slot_claim_mutants : testing::TestWithParam<mutant> {};
 TEST_P(slot_claim_mutants, are_killed) {
   expect_killed(
       [](run& r) {
-        if (engine::current()->choose.choose(2, choices::about::schedule) == 0)
-          two_pull_backs()(r);
-        else
-          moved()(r);
+        static scenario const all[]{two_pull_backs(), moved(), reused()};
+        all[engine::current()->choose.choose(3, choices::about::schedule)](r);
       },
       GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(
     each, slot_claim_mutants,
-    testing::Values(mutant{"worker_split", in("start", kind::exchange), act::split},
-                    mutant{"pull_back_split", in("pull_back", kind::compare_exchange), act::split},
-                    mutant{"pull_back_by_plain_store", in("pull_back", kind::compare_exchange),
-                           act::store_blind, release},
-                    mutant{"mailbox_push_relaxed", in("push", kind::store), act::reorder, relaxed},
-                    mutant{"mailbox_pop_relaxed", in("consume", kind::load), act::reorder,
-                           relaxed}),
+    testing::Values(
+        mutant{"worker_split", in("start", kind::exchange), act::split},
+        mutant{"pull_back_split", in("pull_back", kind::compare_exchange), act::split},
+        mutant{"pull_back_by_plain_store", in("pull_back", kind::compare_exchange),
+               act::store_blind, release},
+        mutant{"hand_over_relaxed", in("hand_over", kind::store), act::reorder, relaxed},
+        mutant{"handed_over_relaxed", in("handed_over", kind::load), act::reorder, relaxed}),
     [](const auto& i) { return i.param.name; });
 
 }  // namespace

@@ -80,6 +80,7 @@ class dispatcher_sequence {
  private:
   struct worker {
     std::shared_ptr<link> to;
+    std::uint64_t seen = 0;
     std::deque<slot*> taken{};
     slot* running = nullptr;
     token_base* token = nullptr;
@@ -169,7 +170,7 @@ class dispatcher_sequence {
   void work(std::size_t at) {
     worker& one = workers_[at];
     if (one.dead) return;
-    one.to->mailbox.consume_all([&](slot* place) { one.taken.push_back(place); });
+    take(one);
     if (one.running != nullptr) return end_function(at);
     if (one.taken.empty()) return;
     slot* const place = one.taken.front();
@@ -204,7 +205,15 @@ class dispatcher_sequence {
     one.token->ran = 0;
     give(one, std::exchange(one.running, nullptr));
   }
-  static void give(worker& one, slot* place) { REQUIRE(one.to->returns.push(place)); }
+  static void take(worker& one) {
+    for (auto const end = one.to->sent.handed_over(); one.seen != end; ++one.seen)
+      one.taken.push_back(&one.to->at(one.seen));
+  }
+  static void give(worker& one, slot const* place) {
+    auto const next = one.to->returned.handed_over();
+    REQUIRE(place == &one.to->at(next));
+    one.to->returned.hand_over(next + 1);
+  }
 
   void collect() {
     for (std::size_t at = 0; at != workers_.size(); ++at)
@@ -214,14 +223,15 @@ class dispatcher_sequence {
     model_.balance();
   }
   void collect(std::size_t at) {
-    workers_[at].to->returns.consume_all([&](slot* place) {
+    lane_link& from = *real_.links()[at];
+    while (from.returned() != 0) {
       auto const held = model_.links[at].out.front().held;
-      token_base* const token = real_.links()[at]->held(*place);
+      token_base* const token = from.out(0);
       REQUIRE((token == nullptr) == !held);
       REQUIRE(!held || static_cast<stub*>(token)->index == *held);
-      real_.give_back(*real_.links()[at], *place);
+      real_.give_back(from);
       model_.give_back(at, clock_now);
-    });
+    }
   }
   void pump() {
     real_.pump(1);
@@ -348,7 +358,7 @@ class dispatcher_sequence {
     bool const dying = pick(2) == 0;
     for (std::size_t at = 0; at != workers_.size() && dying; ++at) {
       worker& one = workers_[at];
-      one.to->mailbox.consume_all([&](slot* place) { one.taken.push_back(place); });
+      take(one);
       if (one.running != nullptr) end_function(at);
       for (; !one.taken.empty(); one.taken.pop_front()) {
         if (auto* token = one.taken.front()->claim.exchange(nullptr); token != nullptr)

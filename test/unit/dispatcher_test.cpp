@@ -50,14 +50,16 @@ class dispatcher_by_value : public testing::Test {
   /// The worker of a link runs the oldest token, which takes `ticks`.
   void run_one(lane_link& of, std::uint32_t ticks) {
     dispatcher_.flush([](parking_word<>&) {});
-    slot* place = nullptr;
-    ASSERT_TRUE(of.shared().mailbox.pop(place));
-    token_base* const token = place->claim.exchange(nullptr);
+    link& to = of.shared();
+    auto const next = to.returned.handed_over();
+    ASSERT_LT(next, to.sent.handed_over());
+    token_base* const token = to.at(next).claim.exchange(nullptr);
     if (token != nullptr) {
       token->outcome = token_state::completed;
       token->ran = ticks;
     }
-    dispatcher_.give_back(of, *place);
+    to.returned.hand_over(next + 1);
+    dispatcher_.give_back(of);
   }
 
   stub& make(weight lane = weight::medium) { return tokens_.emplace_back(operation_, lane); }

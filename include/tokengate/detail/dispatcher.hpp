@@ -95,7 +95,7 @@ class dispatcher {
 
   /// A slot came back from its worker. Settles its token, if it still holds one, and gives it back
   /// for the statistics. Call pump() afterwards.
-  token_base* give_back(lane_link& from, slot& place) noexcept;
+  token_base* give_back(lane_link& from) noexcept;
 
   /// Moves unstarted tokens from behind long ones to idle workers of the lane.
   void balance(std::uint64_t now) noexcept;

@@ -30,30 +30,24 @@ class lane_link {
   /// Puts a token into the next slot. Needs a credit. Visible to the worker after flush().
   void stage(token_base& token, bool brief) noexcept {
     assert(has_credit());
-    slot& place = shared_->slots[sent_ % link::capacity];
+    slot& place = shared_->at(sent_);
     ++sent_;
     ++in_flight_;
-    prefetch_to_write(&shared_->slots[(sent_ + look_ahead) % link::capacity]);
+    prefetch_to_write(&shared_->at(sent_ + look_ahead));
     held(place) = &token;
     place.brief = brief;
     token.way.in.slot = &place;
     token.where = token_base::place::slot;
-    // relaxed: the mailbox push of flush() publishes it.
+    // relaxed: flush() publishes it.
     place.claim.store(&token, std::memory_order_relaxed);
-    // The push of flush() begins with how far the worker has read, which comes from its core.
-    // Boost's ring keeps it behind the line of its own index; if not, only the hint is lost.
-    if (staged_count_ == 0)
-      __builtin_prefetch(reinterpret_cast<char const*>(&shared_->mailbox) +
-                         BOOST_LOCKFREE_CACHELINE_BYTES);
-    staged_[staged_count_++] = &place;
   }
 
-  [[nodiscard]] bool has_staged() const noexcept { return staged_count_ != 0; }
+  [[nodiscard]] bool has_staged() const noexcept { return flushed_ != sent_; }
   /// Publishes what is staged. True when the worker was parked and has to be woken.
   [[nodiscard]] bool flush() noexcept {
-    [[maybe_unused]] auto const pushed = shared_->mailbox.push(staged_.data(), staged_count_);
-    assert(pushed == staged_count_);  // a ring holds all slots
-    staged_count_ = 0;
+    shared_->first.store(held_[flushed_ % link::capacity], std::memory_order_relaxed);
+    flushed_ = sent_;
+    shared_->sent.hand_over(sent_);
     return worker_->notify();
   }
 
@@ -77,20 +71,19 @@ class lane_link {
 
   /// The token that was sent before all but `at` others that are out; null as held().
   [[nodiscard]] token_base* out(std::size_t at) const noexcept {
-    return held_[(sent_ - in_flight_ + at) % link::capacity];
+    return held_[(collected() + at) % link::capacity];
   }
 
   /// Calls visit(token, slot) for each token that is out, oldest first.
   template <class Visitor>
   void for_each_out(Visitor visit) {
-    for (std::uint64_t at = sent_ - in_flight_; at != sent_; ++at)
-      if (token_base* token = held_[at % link::capacity])
-        visit(*token, shared_->slots[at % link::capacity]);
+    for (std::uint64_t at = collected(); at != sent_; ++at)
+      if (token_base* token = held_[at % link::capacity]) visit(*token, shared_->at(at));
   }
 
   /// Ticks since the oldest token that is out was dispatched; 0 when there is none.
   [[nodiscard]] std::uint64_t oldest_age(std::uint64_t now) const noexcept {
-    for (std::uint64_t at = sent_ - in_flight_; at != sent_; ++at)
+    for (std::uint64_t at = collected(); at != sent_; ++at)
       if (token_base const* token = held_[at % link::capacity]) {
         auto const since = token->issued + ticks_of(token->dispatched);
         return now > since ? now - since : 0;
@@ -98,10 +91,16 @@ class lane_link {
     return 0;
   }
 
-  /// A slot came back: its token, or null for a husk.
-  [[nodiscard]] token_base* take_back(slot& place) noexcept {
+  /// Slots that came back and have not been taken back.
+  [[nodiscard]] std::size_t returned() const noexcept {
+    return static_cast<std::size_t>(shared_->returned.handed_over() - collected());
+  }
+  /// Takes the next of them: its token, or null for a husk.
+  [[nodiscard]] token_base* take_back() noexcept {
+    assert(returned() != 0);
+    token_base*& mine = held_[collected() % link::capacity];
     --in_flight_;
-    return std::exchange(held(place), nullptr);
+    return std::exchange(mine, nullptr);
   }
 
   /// Sets the credits by the measured service time: enough to cover the hand-over, no more, because
@@ -117,19 +116,21 @@ class lane_link {
   intrusive_list<token_base> pinned;  ///< their key is bound to this worker
 
  private:
+  /// How many slots have been taken back.
+  [[nodiscard]] std::uint64_t collected() const noexcept { return sent_ - in_flight_; }
+
   static constexpr std::uint32_t min_credits = 2;
   static constexpr std::uint32_t look_ahead = 4;  ///< about a cache line of slots
   static constexpr std::uint32_t learn_every = 8;
 
   std::shared_ptr<link> shared_;
   parking_word<>* worker_;
-  std::uint64_t sent_ = 0;
+  std::uint64_t sent_ = 0;     ///< staged ones too
+  std::uint64_t flushed_ = 0;  ///< of them those that the worker may see
   std::uint32_t in_flight_ = 0;
   std::uint32_t credits_ = min_credits;
-  std::uint32_t staged_count_ = 0;
   bool alive_ = true;
   std::uint32_t learn_in_ = 1;
-  std::array<slot*, link::capacity> staged_;
   std::array<token_base*, link::capacity> held_{};
 };
 

@@ -3,7 +3,6 @@
 
 #include <array>
 #include <atomic>
-#include <boost/lockfree/spsc_queue.hpp>
 #include <cstdint>
 #include <memory>
 
@@ -11,19 +10,18 @@
 #include "tokengate/detail/sync.hpp"
 
 /// @file
-/// What connects one gate with one worker: a mailbox ring, a return ring, and the slots that travel
-/// on them.
+/// What connects one gate with one worker: a ring of slots that are the mailbox on the way there
+/// and bring the results on the way back, and how far each side has come with them.
 ///
 /// Invariants
-///  - A slot is the gate's while it is on neither ring, the worker's from the mailbox push to the
-///    return push. The number of slots is the number of credits; each ring holds them all, so that
-///    neither side ever waits for room in a ring.
+///  - Slots are sent and come back in their order, round and round. A slot is the worker's from the
+///    moment in which `sent` passes it until `returned` does, and the gate's else. The number of
+///    slots is the number of credits, so that neither side ever waits for room in the ring.
 ///  - `slot::claim` alone decides who gets the token of a slot: the worker that starts it, or the
 ///  gate
 ///    that pulls it back (withdrawal, expiry, another worker is idle). Whoever exchanges the
 ///    pointer out owns the token. A slot that comes to its worker empty is a husk and goes straight
 ///    back.
-///  - Slots return in the order in which they were sent.
 
 namespace tokengate::detail {
 
@@ -31,12 +29,28 @@ struct token_base;
 
 struct slot {
   std::atomic<token_base*> claim{nullptr};
-  /// Written before the mailbox push: the function is expected to be brief, so that results before
+  /// Written before the slot is sent: the function is expected to be brief, so that results before
   /// it may be published together with its own.
   bool brief = false;
 };
 
-/// The side of a gate that a worker sees: where to say that results lie in a return ring.
+/// How many slots one side has handed over to the other so far.
+template <class Sync>
+class basic_slot_count {
+ public:
+  /// Its only writer. release: what lies in the slots goes with them.
+  void hand_over(std::uint64_t count) noexcept { count_.store(count, std::memory_order_release); }
+  /// The other side. acquire: pairs with hand_over().
+  [[nodiscard]] std::uint64_t handed_over() const noexcept {
+    return count_.load(std::memory_order_acquire);
+  }
+
+ private:
+  typename Sync::template atomic<std::uint64_t> count_{0};
+};
+using slot_count = basic_slot_count<std_sync>;
+
+/// The side of a gate that a worker sees: where to say that results have been returned.
 struct return_bell {
   parking_word<> parking{parking_word<>::parked};
   /// Where its loop ran when it last looked: the dense index of a core of the pool. A hint.
@@ -55,16 +69,18 @@ struct return_bell {
 /// One gate and one worker. Shared by both, so that either may go first.
 struct link {
   static constexpr std::size_t capacity = 64;
-  using ring = boost::lockfree::spsc_queue<slot*, boost::lockfree::capacity<capacity>>;
 
   explicit link(std::shared_ptr<return_bell> gate, std::size_t position, std::size_t core,
                 std::uint8_t lane) noexcept
       : bell(std::move(gate)), position(position), core(core), lane(lane) {}
 
-  // Shared, written by the gate's combiner holder / by the worker respectively.
-  alignas(cache_line) ring mailbox;
-  alignas(cache_line) ring returns;
+  alignas(cache_line) slot_count sent;  ///< written by the holder of the gate's combiner
+  /// Beside it: the token in the first of the slots that were sent last. Only for asking for its
+  /// memory while the slot itself is on its way.
+  std::atomic<token_base const*> first{nullptr};
+  alignas(cache_line) slot_count returned;  ///< written by the worker
   alignas(cache_line) std::array<slot, capacity> slots{};
+  [[nodiscard]] slot& at(std::uint64_t count) noexcept { return slots[count % capacity]; }
 
   // Constant after construction.
   alignas(cache_line) std::shared_ptr<return_bell> bell;
