@@ -26,7 +26,7 @@ pile pile_up(peer& who, std::size_t total) {
   std::uint64_t held = 0;
   clock::duration aside{};  // the heap is slow to say how much it holds
   load all{total, total};
-  all.first({.rounds = 0, .lane = 0, .held = true})
+  all.first({.rounds = 0, .lane = 0, .how = manner::held})
       .before(total / 2,
               [&] {
                 auto const begun = clock::now();
