@@ -4,6 +4,7 @@
 
 #include "contest.hpp"
 #include "machine.hpp"
+#include "statistics.hpp"
 #include "workloads.hpp"
 
 namespace perf {
@@ -18,12 +19,14 @@ sample burst(peer& who, effort const& much) {
   auto const length = std::max<std::chrono::nanoseconds>(much.of(8ms), 1ms);
   warm_up(who, tasks, 1ms, much);
   load all{tasks, tasks};
-  all.mix({task{rounds_for(length), 2}}).timed();
+  all.mix({task{rounds_for(length), 2}}).note_ends();
   run_whole(who, all);
   auto const wall = all.elapsed();
   auto const& times = all.times(2);
   auto const waited = std::accumulate(times.begin(), times.end(), 0.0) / 1e9;
-  return {cost_of(all.rounds()) / (wall * cores), wall.count() * 1e3, waited / wall.count()};
+  auto const& held = all.held_back();
+  return {cost_of(all.rounds()) / (wall * cores), wall.count() * 1e3, waited / wall.count(),
+          percentile(held, 0.5) / 1e3, percentile(held, 0.99) / 1e3};
 }
 
 }  // namespace
@@ -32,10 +35,13 @@ void add_burst(std::vector<workload>& to) {
   setup free;
   free.where = placement::every_core;
   to.push_back({"burst",
-                "4 tasks of 8 ms per core, issued together: how much of the cores do they get?",
+                "4 tasks of 8 ms per core, issued together: how much of the cores do they get, "
+                "and how long does a result wait for its handler?",
                 {{"efficiency", "ratio", better::more},
                  {"wall", "ms"},
-                 {"mean_outstanding", "count", better::neither}},
+                 {"mean_outstanding", "count", better::neither},
+                 {"held_back_p50", "us"},
+                 {"held_back_p99", "us"}},
                 contenders(free, burst)});
 }
 

@@ -1,6 +1,4 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
-#include <algorithm>
-
 #include "contest.hpp"
 #include "machine.hpp"
 #include "workloads.hpp"
@@ -15,14 +13,14 @@ sample idle(peer& who, effort const& much) {
   who.idle(300ms);  // whoever lingers after the last token may do so here
   auto const before = usage_now();
   auto const begin = clock::now();
-  who.idle(much.of(1s));
+  who.idle(much.of(5s));
   std::chrono::duration<double> const wall = clock::now() - begin;
   auto const after = usage_now();
   std::chrono::duration<double> const cpu = after.cpu - before.cpu;
-  // A thread that goes back to sleep was woken; less the one with which the loop fell asleep.
-  auto const switches =
-      static_cast<double>(after.voluntary_switches - before.voluntary_switches - 1);
-  return {100 * (cpu / wall), std::max(0.0, switches) / wall.count()};
+  // A thread that goes to sleep was awake; but the loop was when this began.
+  auto const asleep = static_cast<double>(after.voluntary_switches - before.voluntary_switches);
+  return {100 * (cpu / wall), (asleep - 1) / wall.count(),
+          static_cast<double>(after.switches - before.switches)};
 }
 
 }  // namespace
@@ -33,8 +31,8 @@ void add_idle(std::vector<workload>& to) {
   entrants who;
   who.only = {"asio_callback", "tbb_arena", "thread_pool"};
   to.push_back({"idle",
-                "nothing in flight, the loop running: what does the process use?",
-                {{"cpu_percent", "percent"}, {"wakeups_per_second", "1/s"}},
+                "nothing in flight, the loop running for 5 s: what does the process use?",
+                {{"cpu_percent", "percent"}, {"wakeups_per_second", "1/s"}, {"switches", "count"}},
                 contenders(free, idle, who)});
 }
 

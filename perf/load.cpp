@@ -11,7 +11,24 @@ namespace {
 // relaxed: read when the threads of a measurement have been joined.
 std::atomic<std::uint64_t> completed_by_all{0};
 
+/// Where functions note their end. Each has its own place, and the token orders who writes and who
+/// reads it.
+clock::time_point* noted_ends = nullptr;
+
+std::chrono::duration<double, std::nano> since(clock::time_point then, clock::time_point now) {
+  return now - then;
+}
+
 }  // namespace
+
+answer task::in_its_manner() const {
+  if (how == manner::held) hold::wait();
+  auto bare = *this;
+  bare.how = manner::plain;
+  auto const gave = bare();
+  if (how == manner::noted) noted_ends[stamp] = clock::now();
+  return gave;
+}
 
 std::uint64_t load::all_completed() {
   return completed_by_all.load(std::memory_order_relaxed);
@@ -55,6 +72,13 @@ load& load::timed() {
   return *this;
 }
 
+load& load::note_ends() {
+  ends_.resize(slots_.size());
+  noted_ends = ends_.data();
+  for (auto& each : slots_) set_task(each, each.work);
+  return timed();
+}
+
 load& load::before(std::size_t number, std::function<void()> call) {
   moments_.push_back({number, std::move(call)});
   return *this;
@@ -95,6 +119,7 @@ void load::vary(slot& place) {
 /// The stamp says which slot it is.
 void load::set_task(slot& place, task what) {
   what.stamp = static_cast<answer>(&place - slots_.data());
+  if (!ends_.empty()) what.how = manner::noted;
   place.work = what;
 }
 
@@ -121,9 +146,11 @@ bool load::last() {
 }
 
 void load::record(slot const& place) {
+  auto const now = clock::now();
   rounds_ += place.work.rounds;
-  times_[place.work.lane].push_back(
-      std::chrono::duration<double, std::nano>(clock::now() - place.issued).count());
+  times_[place.work.lane].push_back(since(place.issued, now).count());
+  if (place.work.how == manner::noted)
+    held_back_.push_back(since(ends_[place.work.stamp], now).count());
 }
 
 }  // namespace perf

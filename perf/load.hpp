@@ -36,22 +36,31 @@ class hold {
   inline static std::atomic<bool> held_{false};
 };
 
+/// What a function does beside its work: nothing, or wait for the end of a hold first (nothing
+/// behind it is taken before), or note when it ended.
+enum class manner : std::uint8_t { plain, held, noted };
+
 /// The function a token runs, and the lane it belongs to (0 light, 1 medium, 2 heavy). A peer moves
 /// it to the worker and its value back to the handler, as a server moves a request and its answer:
 /// what else a function reads or writes would be in the figure, too.
 struct task {
   std::uint32_t rounds = 0;
   std::uint8_t lane = 0;
-  bool held = false;  ///< waits for the end of a hold: nothing behind it is taken before
-  answer stamp = 0;   ///< comes back as its value
+  manner how = manner::plain;
+  answer stamp = 0;  ///< comes back as its value
 
   answer operator()() const {
-    if (held) hold::wait();
+    if (how != manner::plain) return in_its_manner();
     spin(rounds);
     count_run();
     return stamp;
   }
+
+ private:
+  answer in_its_manner() const;
 };
+// Its way to the worker is measured.
+static_assert(sizeof(task) == 8);
 
 /// One place for a token that is out: a peer issues its task, waits, and takes the next.
 struct slot {
@@ -79,6 +88,8 @@ class load {
   load& until(std::chrono::nanoseconds length);
   /// Take the time of each token, from issue, or from when an arrival was due.
   load& timed();
+  /// The same, and how long each result waited for its handler.
+  load& note_ends();
   /// Called on the loop just before the token of this number, counted from 0, is issued.
   load& before(std::size_t number, std::function<void()> call);
   load& before_last(std::function<void()> call) { return before(total_ - 1, std::move(call)); }
@@ -131,6 +142,8 @@ class load {
   double rounds() const { return rounds_; }
   /// Nanoseconds from issue to return of each timed token of a lane.
   std::vector<double> const& times(std::uint8_t lane) const { return times_[lane]; }
+  /// Nanoseconds from the end of each noted function on its worker to its handler.
+  std::vector<double> const& held_back() const { return held_back_; }
 
  private:
   struct moment {
@@ -176,6 +189,8 @@ class load {
   clock::time_point dry_at_;
   clock::time_point end_;
   std::vector<double> times_[3];
+  std::vector<clock::time_point> ends_;  ///< by the stamps of their functions, or empty
+  std::vector<double> held_back_;
   std::function<void()> done_;
 };
 

@@ -2,6 +2,7 @@
 //
 // One token holds the only worker, so that all that are issued after it are out at once.
 #include <algorithm>
+#include <stdexcept>
 
 #include "allocations.hpp"
 #include "contest.hpp"
@@ -18,6 +19,11 @@ struct pile {
   double heap_bytes_per_token;  ///< with what the allocator adds
 };
 
+/// The heap may have shrunk.
+double difference(std::uint64_t after, std::uint64_t before) {
+  return static_cast<double>(static_cast<std::int64_t>(after - before));
+}
+
 /// Issues `total` tokens before the first of them can end, and waits for all. The bytes are those
 /// of the second half: the first takes what the peer and the heap still have.
 pile pile_up(peer& who, std::size_t total) {
@@ -26,7 +32,7 @@ pile pile_up(peer& who, std::size_t total) {
   std::uint64_t held = 0;
   clock::duration aside{};  // the heap is slow to say how much it holds
   load all{total, total};
-  all.first({.rounds = 0, .lane = 0, .held = true})
+  all.first({.rounds = 0, .lane = 0, .how = manner::held})
       .before(total / 2,
               [&] {
                 auto const begun = clock::now();
@@ -42,11 +48,10 @@ pile pile_up(peer& who, std::size_t total) {
         first.release();
       });
   run_whole(who, all);
-  auto const each = [half = static_cast<double>(total - total / 2)](std::uint64_t bytes) {
-    return static_cast<double>(static_cast<std::int64_t>(bytes)) / half;
-  };
+  auto const half = static_cast<double>(total - total / 2);
   std::chrono::duration<double, std::nano> const taken = all.elapsed() - aside;
-  return {taken.count() / static_cast<double>(total), each(asked), each(held)};
+  return {taken.count() / static_cast<double>(total), difference(asked, 0) / half,
+          difference(held, 0) / half};
 }
 
 sample memory(peer& who, effort const& much) {
@@ -57,17 +62,26 @@ sample memory(peer& who, effort const& much) {
   return {warm.allocations_per_token(), out.bytes_per_token, out.heap_bytes_per_token};
 }
 
-sample million(peer& who, effort const& much) {
+/// Blocks are kept for the next run, too: so what is left is counted from before the first of all,
+/// and what this run adds to it beside that.
+sample million(std::uint64_t at_start, peer& who, effort const& much) {
   warm_up(who, 1, 1ms, much);
   auto const total = std::max<std::size_t>(much.at_most(1'000'000), 8000);
+  auto const before = heap_bytes();
   auto const few = pile_up(who, total / 8);
   auto const many = pile_up(who, total);
-  return {many.ns_per_token, many.ns_per_token / few.ns_per_token, many.bytes_per_token};
+  auto const after = heap_bytes();
+  if (who.outstanding() != 0)
+    throw std::runtime_error("tokens are out after all of them came back");
+  return {many.ns_per_token,           many.ns_per_token / few.ns_per_token,
+          many.bytes_per_token,        many.heap_bytes_per_token,
+          difference(after, at_start), difference(after, before)};
 }
 
 }  // namespace
 
 void add_memory(std::vector<workload>& to) {
+  static auto const at_start = heap_bytes();
   setup roomy;
   roomy.room = 1'100'000;
   entrants most;
@@ -90,11 +104,18 @@ void add_memory(std::vector<workload>& to) {
   few.without = {"tokengate_no_hot"};
   few.only = {"asio_callback"};
   to.push_back({"million_outstanding",
-                "1,000,000 empty tokens out at once, then all of them back: is the time linear?",
+                "1,000,000 empty tokens out at once, then all of them back: is the time linear, "
+                "and what does the heap still hold?",
                 {{"ns_per_token", "ns"},
                  {"times_an_eighth", "ratio", better::neither},
-                 {"bytes_per_token", "bytes"}},
-                contenders(roomy, million, few)});
+                 {"bytes_per_token", "bytes"},
+                 {"heap_bytes_per_token", "bytes"},
+                 {"heap_after_drain_bytes", "bytes", better::neither},
+                 {"heap_added_bytes", "bytes", better::neither}},
+                contenders(roomy, trial{[](peer& one, effort const& much) {
+                             return million(at_start, one, much);
+                           }},
+                           few)});
 }
 
 }  // namespace perf

@@ -41,7 +41,9 @@ sample refusal(peer& who, effort const& much) {
   auto const total = std::max<std::size_t>(much.at_most(300'000), 8 * outstanding);
   hold first;
   load full{outstanding, total};
-  full.first({.rounds = 0, .lane = 0, .held = true}).before_last([&first] { first.release(); });
+  full.first({.rounds = 0, .lane = 0, .how = manner::held}).before_last([&first] {
+    first.release();
+  });
   run_whole(who, full, true);
   if (full.refused() + outstanding < total)
     throw std::runtime_error("only " + std::to_string(full.refused()) + " were refused");

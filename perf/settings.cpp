@@ -1,6 +1,8 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include "settings.hpp"
 
+#include "machine.hpp"
+
 namespace perf {
 
 std::vector<setting> other_settings() {
@@ -13,10 +15,12 @@ std::vector<setting> other_settings() {
   unpinned.where = placement::unpinned_worker;
   auto contained = some;
   contained.quota = 1;
-  return {{"every_core", "a worker on every core, the loop not pinned", every_core, some},
-          {"unpinned", "one worker, nothing pinned", unpinned, some},
+  auto const cores = static_cast<double>(usable_cores().size());
+  return {{"every_core", "a worker on every core, the loop not pinned", every_core, some, cores,
+           "all cores"},
+          {"unpinned", "one worker, nothing pinned", unpinned, some, 1, "one core"},
           {"quota", "a worker on every core, the process under a quota of one core", every_core,
-           contained}};
+           contained, contained.quota, "the quota"}};
 }
 
 }  // namespace perf

@@ -14,6 +14,8 @@ struct setting {
   std::string question;
   setup how;
   entrants who;
+  double cores;       ///< so many its functions could use
+  std::string share;  ///< these, in words
 };
 
 /// What a user has who pins nothing: workers on every core, one anywhere, a container.

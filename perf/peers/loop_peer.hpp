@@ -30,9 +30,11 @@ class loop_peer : public peer {
   }
 
   void idle(std::chrono::nanoseconds length) final {
-    auto const guard = asio::make_work_guard(loop_);
+    // Not run_for(): it wakes up every second.
+    asio::steady_timer end{loop_, length};
+    end.async_wait([this](boost::system::error_code) { loop_.stop(); });
     loop_.restart();
-    loop_.run_for(length);
+    loop_.run();
   }
 
   asio::io_context& loop() final { return loop_; }

@@ -55,6 +55,9 @@ class peer {
   /// Runs the loop for `length` with nothing in flight.
   virtual void idle(std::chrono::nanoseconds length) = 0;
 
+  /// Tokens that are out in the peer's own books; none where it keeps no books.
+  virtual std::size_t outstanding() const { return 0; }
+
   /// For a workload that has something else on the same loop.
   virtual boost::asio::io_context& loop() = 0;
 };

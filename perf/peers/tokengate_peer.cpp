@@ -58,6 +58,8 @@ class tokengate_peer final : public loop_peer {
         workers_(pool_options(how)),
         gate_(loop_.get_executor(), workers_, gate_options(how, hot)) {}
 
+  std::size_t outstanding() const override { return gate_.tokens().size(); }
+
  private:
   struct issue {
     tokengate_peer* self;
