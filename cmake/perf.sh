@@ -53,7 +53,7 @@ perf_unfit() {
 perf_keep() {
   kept=$1
   shift
-  unfit=$(perf_unfit "$@" | paste -sd, -)
+  unfit=$(perf_unfit "$@" | paste -sd';' -)
   if [ -n "$unfit" ]; then
     echo "perf: $unfit: what came out is in $out/new.json only, documents and plots stay as they are"
     return
