@@ -2,6 +2,7 @@
 # Sourced by demo.sh, test.sh and .ci/run. Offers
 #   deps_require "package: why" ...   install what is missing from Debian packages
 #   deps_build, deps_ci               the lists that we need
+#   deps_contenders                   what the benchmarks compare with, too
 #   deps_jobs                         print how many compilers fit in this machine
 # Set TOKENGATE_SKIP_DEPS=1 if the dependencies come from elsewhere.
 
@@ -76,6 +77,12 @@ deps_ci() {
     'clang-format-14: formatting' \
     'spin: checks the models of the protocols' \
     'gcc: compiles what spin generates'
+}
+
+deps_contenders() {
+  deps_require \
+    'libtbb-dev: oneTBB, a contender in the benchmarks' \
+    'libthread-pool-dev: a pool of futures, another one'
 }
 
 # One compiler with Asio takes up to 1.5 GB.

@@ -37,7 +37,7 @@ std::string series(std::string const& release) {
 
 }  // namespace
 
-std::string machine_block(std::string const& stamp) {
+std::string machine(std::string const& stamp) {
   utsname system{};
   uname(&system);
   auto const model = value_in("/proc/cpuinfo", "model name");
@@ -46,8 +46,12 @@ std::string machine_block(std::string const& stamp) {
          (model.empty() ? system.machine : model) + (guest ? ", in a virtual machine" : "") +
          "; Linux " + series(system.release) + ", " + value_in("/etc/os-release", "PRETTY_NAME") +
          "; " + compiler() + ", Boost " + std::to_string(BOOST_VERSION / 100000) + "." +
-         std::to_string(BOOST_VERSION / 100 % 1000) + "; last measured " + stamp +
-         ". The stamp beside each table is its\nown. Compare within a table only.\n";
+         std::to_string(BOOST_VERSION / 100 % 1000) + "; last measured " + stamp;
+}
+
+std::string machine_block(std::string const& stamp) {
+  return machine(stamp) +
+         ".\nThe stamp beside each table is its own. Compare within a table only.\n";
 }
 
 }  // namespace perf

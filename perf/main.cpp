@@ -12,6 +12,7 @@
 #include "plots.hpp"
 #include "report.hpp"
 #include "runner.hpp"
+#include "statistics_cost.hpp"
 #include "tables.hpp"
 #include "workload.hpp"
 
@@ -43,19 +44,17 @@ std::vector<perf::row> measured(std::vector<perf::workload> const& workloads,
   return rows;
 }
 
-/// What earlier runs wrote. Where a workload is in several files, the last of them counts.
+/// What the files hold. Where a workload is in several, the last of them counts.
+std::vector<perf::row> all_of(std::vector<std::string> const& files) {
+  std::vector<perf::row> rows;
+  for (auto const& file : files) rows = perf::merged(std::move(rows), perf::read_json(file));
+  return rows;
+}
+
+/// What earlier runs wrote.
 std::vector<perf::row> recalled(std::vector<perf::workload> const& workloads,
                                 perf::options const& how) {
-  std::vector<perf::row> rows;
-  for (auto const& file : how.read) {
-    auto const some = perf::read_json(file);
-    auto const replaced = [&some](perf::row const& old) {
-      return std::any_of(some.begin(), some.end(),
-                         [&old](auto const& each) { return each.workload == old.workload; });
-    };
-    rows.erase(std::remove_if(rows.begin(), rows.end(), replaced), rows.end());
-    rows.insert(rows.end(), some.begin(), some.end());
-  }
+  auto const rows = all_of(how.read);
   for (auto const& each : workloads) {
     for (auto const& who : each.variants) {
       auto const is_of = [&](perf::row const& one) {
@@ -70,10 +69,31 @@ std::vector<perf::row> recalled(std::vector<perf::workload> const& workloads,
   return rows;
 }
 
+std::vector<perf::row> found(std::vector<perf::workload> const& workloads,
+                             perf::options const& how) {
+  if (!how.with.empty() || !how.without.empty()) {
+    auto rows = perf::cost_of_statistics(how.with, how.without);
+    for (auto const& each : perf::statistics_workloads())
+      perf::print_table(std::cout, each, perf::rows_of(each.name, rows));
+    return rows;
+  }
+  return how.read.empty() ? measured(workloads, how) : recalled(workloads, how);
+}
+
 void write(std::ofstream& to, std::vector<perf::row> const& rows, std::string const& name) {
   perf::write_json(to, rows);
   to.close();
   if (!to) throw std::runtime_error("writing " + name + " failed");
+}
+
+void put_into_documents(std::vector<perf::row> const& rows, perf::options const& how) {
+  perf::results const results{rows, how.fresh.empty() ? rows : all_of(how.fresh), how.stamp};
+  for (auto const& file : how.tables) {
+    std::cout << file << ':';
+    auto const written = perf::refresh_tables(file, results);
+    for (auto const& name : written) std::cout << ' ' << name;
+    std::cout << (written.empty() ? " nothing to refresh\n" : " refreshed\n");
+  }
 }
 
 int work(perf::options const& how) {
@@ -90,15 +110,10 @@ int work(perf::options const& how) {
     json.open(how.json);
     if (!json) throw std::invalid_argument("cannot write " + how.json);
   }
-  auto const rows = how.read.empty() ? measured(workloads, how) : recalled(workloads, how);
+  auto const rows = found(workloads, how);
   if (json.is_open()) write(json, rows, how.json);
   if (!how.plot.empty()) perf::draw_plots(how.plot, rows);
-  for (auto const& file : how.tables) {
-    std::cout << file << ':';
-    auto const written = perf::refresh_tables(file, rows, how.stamp);
-    for (auto const& name : written) std::cout << ' ' << name;
-    std::cout << (written.empty() ? " nothing to refresh\n" : " refreshed\n");
-  }
+  put_into_documents(rows, how);
   return 0;
 }
 

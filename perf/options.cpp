@@ -51,6 +51,12 @@ options read_options(int argc, char** argv) {
       read.json = value();
     } else if (name == "--read") {
       read.read = split(value());
+    } else if (name == "--fresh") {
+      read.fresh = split(value());
+    } else if (name == "--with") {
+      read.with = split(value());
+    } else if (name == "--without") {
+      read.without = split(value());
     } else if (name == "--plot") {
       read.plot = value();
     } else if (name == "--tables") {
@@ -86,6 +92,12 @@ std::string usage_text() {
          "  --read FILE,...      do not measure: take the rows from there, of the last file that "
          "has\n"
          "                       the workload; fails unless the files are whole\n"
+         "  --fresh FILE,...     only tables of what these have are written anew and stamped; "
+         "lists "
+         "over all\n"
+         "                       workloads take everything that was read\n"
+         "  --with FILE,... --without FILE,...\n"
+         "                       do not measure: the cost of statistics, from a run in each file\n"
          "  --plot FOLDER        draw the plots there\n"
          "  --tables FILE,...    refresh the tables of these documents\n"
          "  --stamp TEXT         what to say beside the tables, such as the commit\n";

@@ -13,10 +13,13 @@ struct options {
   std::vector<std::string> run;       ///< workloads; empty means all
   std::vector<std::string> variants;  ///< contenders; empty means all
   std::string json;
-  std::vector<std::string> read;    ///< files of rows, instead of measuring
-  std::string plot;                 ///< folder for the plots
-  std::vector<std::string> tables;  ///< documents whose tables are refreshed
-  std::string stamp;                ///< put beside the tables
+  std::vector<std::string> read;     ///< files of rows, instead of measuring
+  std::vector<std::string> fresh;    ///< those of `read` that are new; empty means all
+  std::vector<std::string> with;     ///< runs of the library as it is, and
+  std::vector<std::string> without;  ///< without its statistics: what is the difference?
+  std::string plot;                  ///< folder for the plots
+  std::vector<std::string> tables;   ///< documents whose tables are refreshed
+  std::string stamp;                 ///< put beside the tables
   std::size_t repeat = 10;
   double scale = 1;
   std::size_t tokens = 20'000;

@@ -13,7 +13,8 @@
 namespace perf {
 namespace {
 
-/// A line per variant: the figure `metric` of each `workload` at its x.
+/// A line per variant, or none at all while anybody lacks a point: the figure `metric` of each
+/// `workload` at its x.
 struct point {
   double x;
   std::string workload;
@@ -31,6 +32,8 @@ std::vector<series> lines(std::vector<row> const& rows, std::vector<point> const
         same = all.insert(all.end(), {each.variant, {}, each.variant == "tokengate"});
       same->points.emplace_back(at.x, each.median);
     }
+  auto const whole = [&](series const& line) { return line.points.size() == points.size(); };
+  if (!std::all_of(all.begin(), all.end(), whole)) return {};
   return all;
 }
 
@@ -86,17 +89,17 @@ chart latency(std::vector<row> const& rows) {
           lines(rows, points)};
 }
 
-chart throughput(std::vector<row> const& rows) {
+chart throughput(std::vector<row> const& rows, std::string const& metric,
+                 std::string const& label) {
   std::vector<point> points;
   std::vector<tick> ticks;
   for (auto const* number : {"32", "256", "4096"}) {
-    points.push_back(
-        {std::stod(number), "throughput_callback_" + std::string{number}, "tokens_per_second"});
+    points.push_back({std::stod(number), "throughput_callback_" + std::string{number}, metric});
     ticks.push_back({points.back().x, number});
   }
   return {"Empty tokens by callback, loop and one worker",
           "tokens outstanding",
-          "tokens per second",
+          label,
           ticks,
           {},
           true,
@@ -128,7 +131,9 @@ chart efficiency(std::vector<row> const& rows) {
 void draw_plots(std::string const& folder, std::vector<row> const& rows) {
   std::filesystem::create_directories(folder);
   draw(folder, "round_trip", latency(rows));
-  draw(folder, "throughput", throughput(rows));
+  draw(folder, "throughput", throughput(rows, "tokens_per_second", "tokens per second"));
+  draw(folder, "throughput_cpu",
+       throughput(rows, "tokens_per_cpu_second", "tokens per second of CPU time"));
   draw(folder, "efficiency", efficiency(rows));
 }
 

@@ -8,9 +8,10 @@
 
 namespace perf {
 
-/// Draws what the rows have the figures for: round_trip.svg (latency by percentile), throughput.svg
-/// (tokens per second by tokens outstanding) and efficiency.svg (by length of the function), into
-/// `folder`, which is made. Throws std::runtime_error when it cannot write there.
+/// Draws what the rows have all figures for: round_trip.svg (latency by percentile), throughput.svg
+/// and throughput_cpu.svg (tokens per second, wall or CPU, by tokens outstanding), efficiency.svg
+/// (by length of the function), into `folder`, which is made. Throws std::runtime_error when it
+/// cannot write there.
 void draw_plots(std::string const& folder, std::vector<row> const& rows);
 
 }  // namespace perf

@@ -57,6 +57,10 @@ std::string readable(double value) {
   return text(size >= 100 ? "%.0f" : size >= 10 ? "%.1f" : "%.3f", value);
 }
 
+std::string with_unit(std::string const& figure, std::string const& unit) {
+  return unit == "count" || unit == "ratio" ? figure : figure + " " + unit;
+}
+
 std::vector<row> summarise(workload const& what, std::vector<record> const& records) {
   std::vector<row> rows;
   for (std::size_t index = 0; index < what.metrics.size(); ++index) {
@@ -80,6 +84,36 @@ std::vector<row> rows_of(std::string const& workload, std::vector<row> const& al
   for (auto const& each : all)
     if (each.workload == workload) some.push_back(each);
   return some;
+}
+
+std::vector<row> merged(std::vector<row> earlier, std::vector<row> const& later) {
+  auto const replaced = [&later](row const& old) {
+    return std::any_of(later.begin(), later.end(),
+                       [&old](row const& each) { return each.workload == old.workload; });
+  };
+  earlier.erase(std::remove_if(earlier.begin(), earlier.end(), replaced), earlier.end());
+  earlier.insert(earlier.end(), later.begin(), later.end());
+  return earlier;
+}
+
+row const* find_row(std::vector<row> const& rows, std::string const& workload,
+                    std::string const& variant, std::string const& metric) {
+  for (auto const& each : rows)
+    if (each.workload == workload && each.variant == variant && each.metric == metric) return &each;
+  return nullptr;
+}
+
+row const* best_stock_row(workload const& what, metric const& figure,
+                          std::vector<row> const& rows) {
+  row const* best = nullptr;
+  for (auto const& who : what.variants) {
+    auto const* const one = who.stock ? find_row(rows, what.name, who.name, figure.name) : nullptr;
+    if (one == nullptr) continue;
+    auto const more = figure.direction == better::more;
+    if (best == nullptr || (more ? one->median > best->median : one->median < best->median))
+      best = one;
+  }
+  return best;
 }
 
 void print_table(std::ostream& to, workload const& what, std::vector<row> const& rows) {

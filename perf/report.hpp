@@ -37,11 +37,24 @@ std::vector<row> summarise(workload const& what, std::vector<record> const& reco
 /// Those of one workload.
 std::vector<row> rows_of(std::string const& workload, std::vector<row> const& all);
 
+/// The rows with those of a later run, which replace all of the same workload.
+std::vector<row> merged(std::vector<row> earlier, std::vector<row> const& later);
+
+/// One of them, or null.
+row const* find_row(std::vector<row> const& rows, std::string const& workload,
+                    std::string const& variant, std::string const& metric);
+
+/// The best of the stock idioms; null where none took part, or there is no better.
+row const* best_stock_row(workload const& what, metric const& figure, std::vector<row> const& rows);
+
 /// For people: a line per variant, a column per metric.
 void print_table(std::ostream& to, workload const& what, std::vector<row> const& rows);
 
 /// The figure as people like it: fewer digits for larger ones.
 std::string readable(double value);
+
+/// The same with its unit, where that is worth saying.
+std::string with_unit(std::string const& figure, std::string const& unit);
 
 /// For machines: a list of rows.
 void write_json(std::ostream& to, std::vector<row> const& rows);

@@ -55,16 +55,8 @@ std::vector<entry> const& entries() {
   return all;
 }
 
-row const* find(std::vector<row> const& rows, entry const& what, std::string const& variant) {
-  for (auto const& each : rows)
-    if (each.workload == what.workload && each.variant == variant && each.metric == what.metric)
-      return &each;
-  return nullptr;
-}
-
 std::string shown(row const& from) {
-  auto const plain = from.unit == "count" || from.unit == "ratio";
-  return readable(from.median) + (plain ? "" : " " + from.unit);
+  return with_unit(readable(from.median), from.unit);
 }
 
 std::string rounded(double ratio) {
@@ -84,25 +76,18 @@ std::string in_words(double ratio, better direction) {
 /// One line of the table; nothing when a figure is missing.
 std::optional<std::string> line(entry const& what, std::vector<workload> const& all,
                                 std::vector<row> const& rows) {
-  auto const* const ours = find(rows, what, what.variant);
+  auto const* const ours = find_row(rows, what.workload, what.variant, what.metric);
   if (ours == nullptr) return {};
   for (auto const& each : all) {
     if (each.name != what.workload) continue;
-    auto direction = better::neither;
-    for (auto const& figure : each.metrics)
-      if (figure.name == what.metric) direction = figure.direction;
-    row const* best = nullptr;
-    for (auto const& who : each.variants) {
-      auto const* const theirs = who.stock ? find(rows, what, who.name) : nullptr;
-      if (theirs != nullptr &&
-          (best == nullptr || (direction == better::more ? theirs->median > best->median
-                                                         : theirs->median < best->median)))
-        best = theirs;
+    for (auto const& figure : each.metrics) {
+      if (figure.name != what.metric) continue;
+      auto const* const best = best_stock_row(each, figure, rows);
+      auto const ratio = ours->ratio_to_best_stock;
+      return "| " + what.label + " | " + shown(*ours) + " | " +
+             (best != nullptr ? shown(*best) + " (" + best->variant + ")" : "") + " | " +
+             (ratio ? in_words(*ratio, figure.direction) : "") + " |\n";
     }
-    auto const ratio = ours->ratio_to_best_stock;
-    return "| " + what.label + " | " + shown(*ours) + " | " +
-           (best != nullptr ? shown(*best) + " (" + best->variant + ")" : "") + " | " +
-           (ratio ? in_words(*ratio, direction) : "") + " |\n";
   }
   return {};
 }
@@ -111,8 +96,9 @@ std::optional<std::string> line(entry const& what, std::vector<workload> const& 
 
 std::string summary_block(std::vector<row> const& rows, std::string const& stamp) {
   auto const all = all_workloads();
-  auto text =
-      machine_block(stamp) + "\n| | TokenGate | best stock idiom | |\n| --- | --- | --- | --- |\n";
+  auto text = machine(stamp) +
+              ".\nOf each line both sides were measured in one run; compare within a line only.\n" +
+              "\n| | TokenGate | best stock idiom | |\n| --- | --- | --- | --- |\n";
   for (auto const& each : entries()) {
     auto const one = line(each, all, rows);
     if (!one) return {};

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "statistics_cost.hpp"
 #include "workload.hpp"
 
 namespace perf {
@@ -18,22 +19,23 @@ namespace {
 struct block {
   std::string name;
   std::vector<std::string> beginnings;
-  std::string plot;
+  std::vector<std::string> plots;
 };
 
 std::vector<block> const& blocks() {
   static std::vector<block> const all{
-      {"round_trip", {"round_trip_"}, "round_trip"},
-      {"throughput", {"throughput_"}, "throughput"},
-      {"efficiency", {"efficiency_"}, "efficiency"},
-      {"parallelism", {"burst", "window"}, ""},
-      {"overload", {"overload_", "refusal"}, ""},
-      {"loops", {"two_gates", "loop_echo"}, ""},
-      {"memory", {"memory", "million_"}, ""},
-      {"idle", {"idle"}, ""},
+      {"round_trip", {"round_trip_"}, {"round_trip"}},
+      {"throughput", {"throughput_", "instructions"}, {"throughput", "throughput_cpu"}},
+      {"efficiency", {"efficiency_"}, {"efficiency"}},
+      {"parallelism", {"burst", "window"}, {}},
+      {"overload", {"overload_", "refusal"}, {}},
+      {"loops", {"two_gates", "loop_echo"}, {}},
+      {"memory", {"memory", "million_"}, {}},
+      {"idle", {"idle"}, {}},
+      {"statistics", {"statistics_"}, {}},
       {"communication",
        {"channel_", "bus_", "lock_", "semaphore_", "scope_", "actor_", "pipeline_"},
-       ""}};
+       {}}};
   return all;
 }
 
@@ -42,49 +44,81 @@ bool belongs(block const& to, std::string const& workload) {
                      [&](std::string const& begin) { return workload.starts_with(begin); });
 }
 
-std::string cell(row const& from) {
-  auto shown = readable(from.median) + " \u00b1 " + readable(from.mad);
-  if (from.unit != "count" && from.unit != "ratio") shown += " " + from.unit;
+std::vector<workload> const& known() {
+  static auto const all = [] {
+    auto measured = all_workloads();
+    auto others = statistics_workloads();
+    measured.insert(measured.end(), others.begin(), others.end());
+    return measured;
+  }();
+  return all;
+}
+
+/// A column of a table; rates in millions where there are some.
+struct column {
+  metric const* what;
+  double unit = 1;
+  std::string unit_name;
+};
+
+std::vector<column> columns(workload const& of, std::vector<row> const& rows) {
+  std::vector<column> all;
+  for (auto const& figure : of.metrics) {
+    if (!figure.in_table) continue;
+    bool any = false;
+    double most = 0;
+    for (auto const& each : rows)
+      if (each.workload == of.name && each.metric == figure.name) {
+        any = true;
+        most = std::max(most, each.median);
+      }
+    bool const millions = figure.unit == "1/s" && most >= 1e6;
+    if (any) all.push_back({&figure, millions ? 1e6 : 1, millions ? "million/s" : figure.unit});
+  }
+  return all;
+}
+
+std::string cell(row const& from, column const& of) {
+  auto shown = with_unit(
+      readable(from.median / of.unit) + " \u00b1 " + readable(from.mad / of.unit), of.unit_name);
   if (from.ratio_to_best_stock) shown += " (" + readable(*from.ratio_to_best_stock) + "x)";
   return shown;
 }
 
-row const* find(std::vector<row> const& rows, std::string const& workload,
-                std::string const& variant, std::string const& metric) {
-  for (auto const& each : rows)
-    if (each.workload == workload && each.variant == variant && each.metric == metric) return &each;
-  return nullptr;
+std::string line(variant const& who, workload const& what, std::vector<column> const& metrics,
+                 std::vector<row> const& rows) {
+  std::string cells;
+  bool any = false;
+  for (auto const& each : metrics) {
+    auto const* const figure = find_row(rows, what.name, who.name, each.what->name);
+    cells += " | " + (figure != nullptr ? cell(*figure, each) : std::string{});
+    any = any || figure != nullptr;
+  }
+  return any ? "| " + who.name + cells + " |\n" : std::string{};
 }
 
 std::string table(workload const& what, std::vector<row> const& rows, std::string const& stamp) {
-  std::vector<std::string> metrics;
-  std::size_t runs = 0;
-  for (auto const& figure : what.metrics)
-    for (auto const& each : rows)
-      if (figure.in_table && each.workload == what.name && each.metric == figure.name) {
-        metrics.push_back(figure.name);
-        runs = each.runs;
-        break;
-      }
+  auto const metrics = columns(what, rows);
   if (metrics.empty()) return {};
+  auto const runs = rows_of(what.name, rows).front().runs;
   std::ostringstream to;
   to << '`' << what.name << "`: " << what.question << " (" << stamp << ", " << runs
      << (runs == 1 ? " run" : " runs") << ")\n\n|";
-  for (auto const& metric : metrics) to << " | " << metric;
+  for (auto const& each : metrics) to << " | " << each.what->name;
   to << " |\n|";
-  for (std::size_t column = 0; column <= metrics.size(); ++column) to << " --- |";
+  for (std::size_t at = 0; at <= metrics.size(); ++at) to << " --- |";
   to << '\n';
-  for (auto const& who : what.variants) {
-    std::string cells;
-    bool any = false;
-    for (auto const& metric : metrics) {
-      auto const* const figure = find(rows, what.name, who.name, metric);
-      cells += " | " + (figure != nullptr ? cell(*figure) : std::string{});
-      any = any || figure != nullptr;
-    }
-    if (any) to << "| " << who.name << cells << " |\n";
-  }
+  for (auto const& who : what.variants) to << line(who, what, metrics, rows);
   return to.str();
+}
+
+std::string plots_of(block const& from, std::string const& folder) {
+  std::string text;
+  for (auto const& each : from.plots) {
+    auto const plot = "plot/" + each + ".svg";
+    if (std::filesystem::exists(folder + "/" + plot)) text += "![" + each + "](" + plot + ")\n";
+  }
+  return text;
 }
 
 /// The tables of a block as it is, by workload.
@@ -105,24 +139,29 @@ std::string whole(std::string const& file) {
   return {std::istreambuf_iterator<char>{from}, {}};
 }
 
+std::string block_of(std::string const& name, std::string const& earlier, std::string const& folder,
+                     results const& from) {
+  if (name == "machine") return machine_block(from.stamp);
+  if (name == "summary") return summary_block(from.rows, from.stamp);
+  if (name == "targets") return targets_block(from.rows);
+  if (name == "losses") return losses_block(from.rows);
+  return table_block(name, earlier, folder, from);
+}
+
 }  // namespace
 
 std::string table_block(std::string const& name, std::string const& earlier,
-                        std::string const& folder, std::vector<row> const& rows,
-                        std::string const& stamp) {
+                        std::string const& folder, results const& from) {
   auto const& all = blocks();
   auto const which =
       std::find_if(all.begin(), all.end(), [&](block const& each) { return each.name == name; });
   if (which == all.end()) return {};
   auto const old = split(earlier);
-  std::string text;
+  auto text = plots_of(*which, folder);
   bool fresh = false;
-  auto const plot = "plot/" + which->plot + ".svg";
-  if (!which->plot.empty() && std::filesystem::exists(folder + "/" + plot))
-    text = "![" + which->plot + "](" + plot + ")\n";
-  for (auto const& each : all_workloads()) {
+  for (auto const& each : known()) {
     if (!belongs(*which, each.name)) continue;
-    auto part = table(each, rows, stamp);
+    auto part = table(each, from.fresh, from.stamp);
     fresh = fresh || !part.empty();
     if (part.empty())
       for (auto const& [workload, lines] : old)
@@ -134,8 +173,7 @@ std::string table_block(std::string const& name, std::string const& earlier,
   return fresh ? text : std::string{};
 }
 
-std::vector<std::string> refresh_tables(std::string const& file, std::vector<row> const& rows,
-                                        std::string const& stamp) {
+std::vector<std::string> refresh_tables(std::string const& file, results const& from) {
   std::string const begin = "<!-- figures:begin";
   std::string const end = "<!-- figures:end";
   auto text = whole(file);
@@ -152,10 +190,7 @@ std::vector<std::string> refresh_tables(std::string const& file, std::vector<row
     words >> name;
     if (name == "-->") name = "summary";
     auto const first = line_end + 1;
-    auto const fresh = name == "machine"   ? machine_block(stamp)
-                       : name == "summary" ? summary_block(rows, stamp)
-                                           : table_block(name, text.substr(first, stop - first),
-                                                         folder, rows, stamp);
+    auto const fresh = block_of(name, text.substr(first, stop - first), folder, from);
     if (fresh.empty()) continue;
     text.replace(first, stop - first, fresh);
     written.push_back(name);

@@ -13,6 +13,14 @@ struct histogram_snapshot;
 
 namespace detail {
 
+/// Off only to measure what keeping statistics costs: snapshots count nothing then. What decides
+/// anything is not among them.
+#if defined(TOKENGATE_DISABLE_STATISTICS)
+inline constexpr bool keeps_statistics = false;
+#else
+inline constexpr bool keeps_statistics = true;
+#endif
+
 /// The buckets of every histogram: exact below 32, from there 16 equal parts of each power of two.
 /// The middle of a bucket is at most 1/32 (3.2 %) away from any value in it.
 struct histogram_layout {
@@ -60,6 +68,7 @@ class histogram {
  public:
   /// `times`: the value stands for so many.
   void record(std::uint64_t value, std::uint64_t times = 1) noexcept {
+    if constexpr (!keeps_statistics) return;
     add(buckets_[histogram_layout::index(value)], times);
     add(sum_, value * times);
     if (value > max_.load(std::memory_order_relaxed)) max_.store(value, std::memory_order_relaxed);

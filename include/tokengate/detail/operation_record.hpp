@@ -15,10 +15,12 @@
 
 namespace tokengate::detail {
 
-/// A counter with one writer at a time (the holder of a combiner, a worker) and any reader.
+/// A counter with one writer at a time (the holder of a combiner, a worker) and any reader. For
+/// snapshots alone: nothing is decided by it.
 class counter {
  public:
   void add(std::uint64_t n = 1) noexcept {
+    if constexpr (!keeps_statistics) return;
     // Plain read and write: a lost update is impossible with one writer; relaxed, nothing hangs on
     // it.
     value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
