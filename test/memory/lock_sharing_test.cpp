@@ -20,7 +20,8 @@
 #include "worker.hpp"
 
 // Two loops that feed one pool share no lock: each mutex that any of the threads takes on the way
-// of a token is of one io_context or of its gate. A worker takes one only to wake a sleeping loop.
+// of a token is of one io_context or of its gate. A worker takes these only to wake a sleeping
+// loop.
 
 namespace tokengate::test {
 namespace {
@@ -59,6 +60,13 @@ class streaming_loop {
     return is_in(lock, asio::use_service<asio::detail::scheduler>(context_)) ||
            is_in(lock, asio::use_service<asio::detail::reactor>(context_)) ||
            is_in(lock, *core_.load());
+  }
+  /// Whether it is one of a worker, which takes it when it hears of a new gate: late, maybe.
+  [[nodiscard]] bool is_of_a_worker(void const* lock) {
+    detail::pool_core& pool = core_.load()->pool();
+    for (std::size_t at = 0; at != pool.size(); ++at)
+      if (is_in(lock, pool.at(at))) return true;
+    return false;
   }
 
  private:
@@ -113,30 +121,29 @@ class lock_sharing : public testing::Test {
     return log_[loops_[i]->thread()];
   }
 
-  /// Each lock taken is of one loop, and no other loop has taken it.
-  void expect_each_lock_has_one_loop() {
+  /// Each lock taken is of one loop, and no other loop has taken it. Gives how often workers did.
+  [[nodiscard]] std::size_t expect_each_lock_has_one_loop() {
     std::size_t of_workers = 0;
     for (auto const& [thread, locks] : log_)
       for (void const* lock : locks) {
         bool const first = loops_[0]->owns(lock);
-        EXPECT_NE(first, loops_[1]->owns(lock)) << lock << " is of neither loop";
-        if (thread == loops_[0]->thread())
+        bool const second = loops_[1]->owns(lock);
+        if (thread == loops_[0]->thread()) {
           EXPECT_TRUE(first) << lock;
-        else if (thread == loops_[1]->thread())
-          EXPECT_FALSE(first) << lock;
-        else
-          ++of_workers;
+        } else if (thread == loops_[1]->thread()) {
+          EXPECT_TRUE(second) << lock;
+        } else {
+          EXPECT_TRUE(first || second || loops_[0]->is_of_a_worker(lock)) << lock;
+          of_workers += first || second;
+        }
+        EXPECT_FALSE(first && second) << lock;
       }
     std::printf("[          ] locks taken: %zu and %zu by the loops, %zu by workers\n",
                 of_loop(0).size(), of_loop(1).size(), of_workers);
     EXPECT_FALSE(of_loop(0).empty()) << "an io_context takes its own";
     EXPECT_FALSE(of_loop(1).empty());
     EXPECT_TRUE(taken_by_both(of_loop(0), of_loop(1)).empty());
-  }
-  [[nodiscard]] bool workers_took_any() {
-    return std::ranges::any_of(log_, [this](auto const& each) {
-      return each.first != loops_[0]->thread() && each.first != loops_[1]->thread();
-    });
+    return of_workers;
   }
 
  private:
@@ -153,13 +160,12 @@ class lock_sharing : public testing::Test {
 
 TEST_F(lock_sharing, busy_loops_share_none) {
   stream(hot_drain::automatic, 64);
-  expect_each_lock_has_one_loop();
+  (void)expect_each_lock_has_one_loop();
 }
 
 TEST_F(lock_sharing, loops_that_workers_wake_share_none) {
   stream(hot_drain::off, 1);
-  expect_each_lock_has_one_loop();
-  EXPECT_TRUE(workers_took_any()) << "to post a turn to a loop that sleeps";
+  EXPECT_GT(expect_each_lock_has_one_loop(), 0u) << "to post a turn to a loop that sleeps";
 }
 
 TEST_F(lock_sharing, lock_that_handlers_of_both_take_is_found) {
