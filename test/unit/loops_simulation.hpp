@@ -121,13 +121,13 @@ class loops_simulation {
   struct mail {
     loop* gate;
     std::shared_ptr<link> to;
-    std::deque<slot*> taken;
+    std::uint64_t started = 0;
   };
   struct worker : sleeper {
     std::vector<mail> from{};
     std::size_t at = 0;
     ticks turn_ends = 0;
-    slot* place = nullptr;
+    bool at_work = false;
     token* running = nullptr;
     ticks busy = 0;
   };
@@ -166,7 +166,7 @@ class loops_simulation {
   }
   void collect(loop& of, ticks now) {
     for (auto& from : of.real.links())
-      from->shared().returns.consume_all([&](slot* place) { of.real.give_back(*from, *place); });
+      while (from->returned() != 0) of.real.give_back(*from);
     of.collect_at = now + setup_.drain;
     of.real.pump(now);
     of.real.balance(now);
@@ -190,25 +190,20 @@ class loops_simulation {
 
   void step(worker& who, ticks now) {
     if (std::exchange(who.parked, false)) who.parking.unpark();
-    if (slot* const done = std::exchange(who.place, nullptr)) now = give_back(who, done, now);
+    if (std::exchange(who.at_work, false)) now = give_back(who, now);
     // Its own gate comes once more behind the others: with a new turn.
     for (std::size_t looked = 0; looked <= who.from.size(); ++looked) {
       mail& from = who.from[who.at];
-      if (now <= who.turn_ends && take(from)) return start(who, from, now);
+      if (now <= who.turn_ends && from.to->sent.handed_over() != from.started)
+        return start(who, from, now);
       who.at = (who.at + 1) % who.from.size();
       who.turn_ends = now + setup_.turn;
     }
     idle(who, now, setup_.spin);
   }
-  static bool take(mail& from) {
-    if (from.taken.empty())
-      from.to->mailbox.consume_all([&](slot* place) { from.taken.push_back(place); });
-    return !from.taken.empty();
-  }
   void start(worker& who, mail& from, ticks now) {
-    who.place = from.taken.front();
-    from.taken.pop_front();
-    who.running = static_cast<token*>(who.place->claim.exchange(nullptr));
+    who.at_work = true;
+    who.running = static_cast<token*>(from.to->at(from.started++).claim.exchange(nullptr));
     ticks length = setup_.pick_up;
     if (who.running != nullptr) {  // else it is a husk
       ticks const ran = setup_.function / 2 + mix(who.running->index) % setup_.function;
@@ -221,11 +216,11 @@ class loops_simulation {
     who.busy += length;
     who.next = now + length;
   }
-  ticks give_back(worker& who, slot* done, ticks now) {
+  ticks give_back(worker& who, ticks now) {
     if (token* const ran = std::exchange(who.running, nullptr))
       ran->outcome = token_state::completed;
     mail& to = who.from[who.at];
-    to.to->returns.push(done);
+    to.to->returned.hand_over(to.started);
     ticks const waking = tell(*to.gate, to.gate->parking.notify(), now);
     who.busy += waking;
     return now + waking;
