@@ -17,7 +17,7 @@
 /// machine has would show.
 ///
 /// Real: each gate's dispatcher (admission, routing, credits, estimates, balance), its links with
-/// both rings, the claim of a slot, and the parking words of workers and drains.
+/// both counts, the claim of a slot, and the parking words of workers and drains.
 ///
 /// Simulated, as src/gate_drain.cpp and src/worker.cpp do it: loops, which collect when they have
 /// delivered all that came before, stay hot, and park; workers, which serve the gates in turns,
