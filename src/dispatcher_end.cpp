@@ -120,8 +120,7 @@ void dispatcher::ask(token_base& token) noexcept {
 
 /// A look, while its worker may be about to start it.
 bool dispatcher::looks_started(token_base const& token) noexcept {
-  return token.where == token_base::place::slot &&
-         token.way.in.slot->claim.load(std::memory_order_relaxed) == nullptr;
+  return token.where == token_base::place::slot && token.way.in.slot->look() == nullptr;
 }
 
 bool dispatcher::kill(std::uint64_t id) noexcept {

@@ -34,9 +34,7 @@ operation_snapshot view(operation_record const& from, double ns) {
 token_state state_of(token_base const& token) noexcept {
   if (token.where != token_base::place::slot)
     return token.where == token_base::place::outside ? token_state::created : token_state::waiting;
-  return token.way.in.slot->claim.load(std::memory_order_relaxed) != nullptr
-             ? token_state::admitted
-             : token_state::executing;
+  return token.way.in.slot->look() != nullptr ? token_state::admitted : token_state::executing;
 }
 
 }  // namespace

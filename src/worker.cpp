@@ -25,10 +25,11 @@ constexpr std::chrono::nanoseconds shortest_spin = std::chrono::microseconds(1);
 /// A token that is pulled back meanwhile is not read, only its address is used.
 constexpr std::uint32_t look_ahead = 2;
 void prefetch_token(token_base const* token) noexcept {
-  prefetch_to_write(reinterpret_cast<char const*>(token) + cache_line);
+  auto const address = reinterpret_cast<std::uintptr_t>(token);  // may be null: a husk
+  prefetch_to_write(reinterpret_cast<void const*>(address + cache_line));
 }
 void prefetch_token(slot const& place) noexcept {
-  prefetch_token(place.claim.load(std::memory_order_relaxed));
+  prefetch_token(place.look());
 }
 
 }  // namespace
@@ -131,14 +132,14 @@ bool worker::serve(attached& from) {
     if (from.seen - from.started > look_ahead)
       prefetch_token(from.to->at(from.started + look_ahead));
     TOKENGATE_FAULT_POINT("before claim");
-    // acq_rel: see lane_link::pull_back. Null is a husk.
-    if (token_base* token = place.claim.exchange(nullptr, std::memory_order_acq_rel)) {
+    if (token_base* token = place.take()) {
       this_worker().from = from.to.get();
       execute(*token, now);
     }
     if (from.finished++ == from.returned) from.finished_since = now;
     // Nothing finished waits for a function that may take long.
-    if (!from.has_more() || !from.next().brief || from.finished - from.returned >= publish_batch ||
+    if (!from.has_more() || !from.next().looks_brief() ||
+        from.finished - from.returned >= publish_batch ||
         now - from.finished_since > publish_after_)
       give_back(from);
     if (now - busy_since_ > pool_.floor_after) {
@@ -204,8 +205,7 @@ void worker::end() {
   for (auto* list : {&local_, &incoming_})
     for (auto& from : *list) {
       while (take(*from)) {
-        for (; from->has_more(); from->finished = ++from->started)
-          (void)from->next().claim.exchange(nullptr, std::memory_order_acq_rel);
+        for (; from->has_more(); from->finished = ++from->started) (void)from->next().take();
         give_back(*from);
       }
       // release: pairs with the gate's acquire before it buries the link.

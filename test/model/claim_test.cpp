@@ -1,7 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
-// slot::claim: a token in a slot belongs to whoever exchanges it out, the worker that starts it or
-// the gate that pulls it back, and a slot that was emptied returns as a husk. The operations are
-// those of lane_link and worker, on atomics of the checker.
+// A token in a slot belongs to whoever exchanges it out, the worker that starts it or the gate that
+// pulls it back, and a slot that was emptied returns as a husk. Slots and counts are those of the
+// library, on atomics of the checker.
 #include <gtest/gtest.h>
 
 #include "mc/explore.hpp"
@@ -13,12 +13,11 @@ namespace tokengate::mc {
 namespace {
 
 constexpr auto release = std::memory_order_release;
-constexpr auto acq_rel = std::memory_order_acq_rel;
 constexpr auto relaxed = std::memory_order_relaxed;
 
 enum class flaw : std::uint8_t {
   none,
-  claim_set_after_send,  ///< the worker may find the slot empty and take it for a husk
+  put_after_send,        ///< the worker may find the slot empty and take it for a husk
   held_kept_after_pull,  ///< the gate takes the husk for a result
   worker_reads_held,     ///< the worker goes by the gate's own field
   returned_too_early,    ///< the gate uses the slot again while the worker is at it
@@ -31,8 +30,8 @@ struct token {
 };
 
 struct slot {
-  atomic<int> claim{-1};
-  var<int> held{-1};
+  detail::basic_slot<token, mc_sync> place;
+  var<token*> held{nullptr};
 };
 
 struct gate_state {
@@ -50,6 +49,7 @@ struct gate_state {
   gate_state(unsigned ring, flaw wrong) : ring(ring), wrong(wrong) {}
 
   [[nodiscard]] slot& at(unsigned count) { return slots.at(count % ring); }
+  [[nodiscard]] slot& first() { return slots[0]; }
 
   /// Runs `work` as the holder of the combiner.
   template <class Work>
@@ -59,32 +59,31 @@ struct gate_state {
     require(door.try_leave(), "nobody leaves notes here");
   }
 
-  void stage(int number) {
-    slot& place = at(staged);
+  void stage(token& one) {
+    slot& next = at(staged);
     staged = staged + 1;
-    place.held = number;
-    if (wrong == flaw::claim_set_after_send) sent.hand_over(staged);
-    place.claim.store(number, relaxed);
-    if (wrong != flaw::claim_set_after_send) sent.hand_over(staged);
+    next.held = &one;
+    if (wrong == flaw::put_after_send) sent.hand_over(staged);
+    next.place.put(one, &one == &tokens[0]);
+    if (wrong != flaw::put_after_send) sent.hand_over(staged);
   }
 
-  [[nodiscard]] bool pull_back(slot& place) {
-    int expected = place.held;
-    if (expected == -1 || !place.claim.compare_exchange_strong(expected, -1, acq_rel)) return false;
-    if (wrong != flaw::held_kept_after_pull) place.held = -1;
+  [[nodiscard]] bool pull_back(slot& from) {
+    if (from.held == nullptr || !from.place.pull_back()) return false;
+    if (wrong != flaw::held_kept_after_pull) from.held = nullptr;
     return true;
   }
 
-  [[nodiscard]] int start(slot& place) {
-    if (wrong == flaw::worker_reads_held) return place.held;
-    return place.claim.exchange(-1, acq_rel);
+  [[nodiscard]] token* start(slot& from) {
+    if (wrong == flaw::worker_reads_held) return from.held;
+    return from.place.take();
   }
 
-  void withdraw(slot& place) {
-    const int number = place.held;
-    if (!pull_back(place)) return;
-    tokens.at(static_cast<unsigned>(number)).data = -1;
-    tokens.at(static_cast<unsigned>(number)).withdrawn.fetch_add(1, relaxed);
+  void withdraw(slot& from) {
+    token* const mine = from.held;
+    if (!pull_back(from)) return;
+    mine->data = -1;
+    mine->withdrawn.fetch_add(1, relaxed);
     settled = settled + 1;
   }
 
@@ -95,10 +94,9 @@ struct gate_state {
       if (started == seen) mc_sync::spin_hint();
       for (; started != seen; ++started) {
         if (wrong == flaw::returned_too_early) returned.hand_over(started + 1);
-        if (const int number = start(at(started)); number != -1) {
-          token& mine = tokens.at(static_cast<unsigned>(number));
-          mine.data = mine.data + 1;
-          mine.ran.fetch_add(1, relaxed);
+        if (token* const mine = start(at(started)); mine != nullptr) {
+          mine->data = mine->data + 1;
+          mine->ran.fetch_add(1, relaxed);
         }
         if (wrong != flaw::returned_too_early) returned.hand_over(started + 1);
       }
@@ -110,14 +108,14 @@ struct gate_state {
     while (slots_out != 0) {
       hold([&] {
         if (returned.handed_over() == collected) return mc_sync::spin_hint();
-        slot& place = at(collected);
+        slot& next = at(collected);
         collected = collected + 1;
         --slots_out;
-        if (const int number = place.held; number != -1) {
-          require(tokens.at(static_cast<unsigned>(number)).data == 11, "a result is there");
+        if (token* const back = next.held; back != nullptr) {
+          require(back->data == 11, "a result is there");
           settled = settled + 1;
         }
-        place.held = -1;
+        next.held = nullptr;
       });
     }
   }
@@ -136,11 +134,11 @@ scenario two_pull_backs(flaw wrong = flaw::none) {
     s.tokens[0].data = 10;
     r.thread("worker", [&s] { s.work(1); });
     r.thread("gate", [&s] {
-      s.hold([&s] { s.stage(0); });
-      s.hold([&s] { s.withdraw(s.slots[0]); });
+      s.hold([&s] { s.stage(s.tokens[0]); });
+      s.hold([&s] { s.withdraw(s.first()); });
       s.drain(1);
     });
-    r.thread("expiry", [&s] { s.hold([&s] { s.withdraw(s.slots[0]); }); });
+    r.thread("expiry", [&s] { s.hold([&s] { s.withdraw(s.first()); }); });
     r.finally([&s] { s.expect(1); });
   };
 }
@@ -153,8 +151,8 @@ scenario moved(flaw wrong = flaw::none) {
     s.tokens[1].data = 10;
     r.thread("worker", [&s] { s.work(2); });
     r.thread("gate", [&s] {
-      s.hold([&s] { s.stage(0); });
-      s.hold([&s] { s.stage(s.pull_back(s.slots[0]) ? 0 : 1); });
+      s.hold([&s] { s.stage(s.tokens[0]); });
+      s.hold([&s] { s.stage(s.tokens[s.pull_back(s.first()) ? 0 : 1]); });
       s.drain(2);
     });
     r.finally([&s] {
@@ -172,8 +170,8 @@ scenario reused(flaw wrong = flaw::none) {
     s.tokens[1].data = 10;
     r.thread("worker", [&s] { s.work(2); });
     r.thread("gate", [&s] {
-      for (int number : {0, 1}) {
-        s.hold([&] { s.stage(number); });
+      for (token& one : s.tokens) {
+        s.hold([&] { s.stage(one); });
         s.drain(1);
       }
     });
@@ -192,7 +190,7 @@ TEST(slot_claim_model, slot_is_used_again) {
 }
 
 TEST(slot_claim_model, flaws_are_found) {
-  for (const flaw wrong : {flaw::claim_set_after_send, flaw::held_kept_after_pull,
+  for (const flaw wrong : {flaw::put_after_send, flaw::held_kept_after_pull,
                            flaw::worker_reads_held, flaw::returned_too_early})
     EXPECT_NE(explore(two_pull_backs(wrong)).failure + explore(moved(wrong)).failure +
                   explore(reused(wrong)).failure,
@@ -216,7 +214,7 @@ TEST_P(slot_claim_mutants, are_killed) {
 INSTANTIATE_TEST_SUITE_P(
     each, slot_claim_mutants,
     testing::Values(
-        mutant{"worker_split", in("start", kind::exchange), act::split},
+        mutant{"take_split", in("take", kind::exchange), act::split},
         mutant{"pull_back_split", in("pull_back", kind::compare_exchange), act::split},
         mutant{"pull_back_by_plain_store", in("pull_back", kind::compare_exchange),
                act::store_blind, release},

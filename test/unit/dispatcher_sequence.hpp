@@ -175,7 +175,7 @@ class dispatcher_sequence {
     if (one.taken.empty()) return;
     slot* const place = one.taken.front();
     one.taken.pop_front();
-    token_base* const token = place->claim.exchange(nullptr);
+    token_base* const token = place->take();
     if (token == nullptr) return give(one, place);
     auto const index = static_cast<stub*>(token)->index;
     auto& mirrored = model_.tokens[index];
@@ -361,7 +361,7 @@ class dispatcher_sequence {
       take(one);
       if (one.running != nullptr) end_function(at);
       for (; !one.taken.empty(); one.taken.pop_front()) {
-        if (auto* token = one.taken.front()->claim.exchange(nullptr); token != nullptr)
+        if (auto* token = one.taken.front()->take(); token != nullptr)
           model_.tokens[static_cast<stub*>(token)->index].claimed = true;
         give(one, one.taken.front());
       }

@@ -53,7 +53,7 @@ class dispatcher_by_value : public testing::Test {
     link& to = of.shared();
     auto const next = to.returned.handed_over();
     ASSERT_LT(next, to.sent.handed_over());
-    token_base* const token = to.at(next).claim.exchange(nullptr);
+    token_base* const token = to.at(next).take();
     if (token != nullptr) {
       token->outcome = token_state::completed;
       token->ran = ticks;

@@ -203,7 +203,7 @@ class loops_simulation {
   }
   void start(worker& who, mail& from, ticks now) {
     who.at_work = true;
-    who.running = static_cast<token*>(from.to->at(from.started++).claim.exchange(nullptr));
+    who.running = static_cast<token*>(from.to->at(from.started++).take());
     ticks length = setup_.pick_up;
     if (who.running != nullptr) {  // else it is a husk
       ticks const ran = setup_.function / 2 + mix(who.running->index) % setup_.function;

@@ -37,11 +37,9 @@ class lane_link {
     ++in_flight_;
     prefetch_to_write(&shared_->at(sent_ + look_ahead));
     held(place) = &token;
-    place.brief = brief;
     token.way.in.slot = &place;
     token.where = token_base::place::slot;
-    // relaxed: flush() publishes it.
-    place.claim.store(&token, std::memory_order_relaxed);
+    place.put(token, brief);
   }
 
   [[nodiscard]] bool has_staged() const noexcept { return flushed_ != sent_; }
@@ -56,11 +54,7 @@ class lane_link {
   /// Takes a token back that its worker has not started: true when it is the gate's again. The slot
   /// goes on to the worker as a husk and returns its credit from there.
   [[nodiscard]] bool pull_back(slot& place) noexcept {
-    token_base* expected = held(place);
-    // acq_rel: whoever loses must see what the winner did with the token before. See claim.pml.
-    if (expected == nullptr ||
-        !place.claim.compare_exchange_strong(expected, nullptr, std::memory_order_acq_rel))
-      return false;
+    if (held(place) == nullptr || !place.pull_back()) return false;
     held(place) = nullptr;
     return true;
   }
@@ -122,7 +116,7 @@ class lane_link {
   [[nodiscard]] std::uint64_t collected() const noexcept { return sent_ - in_flight_; }
 
   static constexpr std::uint32_t min_credits = 2;
-  static constexpr std::uint32_t look_ahead = 4;  ///< about a cache line of slots
+  static constexpr std::uint32_t look_ahead = 8;  ///< about a cache line of slots
   static constexpr std::uint32_t learn_every = 8;
 
   std::shared_ptr<link> shared_;

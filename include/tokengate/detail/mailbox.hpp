@@ -17,22 +17,55 @@
 ///  - Slots are sent and come back in their order, round and round. A slot is the worker's from the
 ///    moment in which `sent` passes it until `returned` does, and the gate's else. The number of
 ///    slots is the number of credits, so that neither side ever waits for room in the ring.
-///  - `slot::claim` alone decides who gets the token of a slot: the worker that starts it, or the
-///  gate
-///    that pulls it back (withdrawal, expiry, another worker is idle). Whoever exchanges the
-///    pointer out owns the token. A slot that comes to its worker empty is a husk and goes straight
-///    back.
+///  - The word of a slot alone decides who gets its token: the worker that starts it, or the gate
+///    that pulls it back (withdrawal, expiry, another worker is idle). Whoever exchanges it out
+///    owns the token. A slot that comes to its worker empty is a husk and goes straight back.
 
 namespace tokengate::detail {
 
 struct token_base;
 
-struct slot {
-  std::atomic<token_base*> claim{nullptr};
-  /// Written before the slot is sent: the function is expected to be brief, so that results before
-  /// it may be published together with its own.
-  bool brief = false;
+/// One word, since it travels: the address of the token, and in its lowest bit that the function is
+/// expected to be brief, so that results before it may be published together with its own.
+template <class Token, class Sync>
+class basic_slot {
+ public:
+  /// Gate. relaxed: handing the slot over publishes it.
+  void put(Token& token, bool brief) noexcept {
+    word_.store(reinterpret_cast<std::uintptr_t>(&token) | (brief ? brief_bit : 0),
+                std::memory_order_relaxed);
+  }
+  /// Worker: the token is its own from now on. Null when the gate has pulled it back.
+  /// acq_rel: whoever loses must see what the winner did with the token before. See claim.pml.
+  [[nodiscard]] Token* take() noexcept {
+    return token_in(word_.exchange(0, std::memory_order_acq_rel));
+  }
+  /// Gate: true when the token is its own again. Orders as in take().
+  [[nodiscard]] bool pull_back() noexcept {
+    // relaxed: only the gate puts tokens here, so it is the one that it knows, or none.
+    std::uintptr_t seen = word_.load(std::memory_order_relaxed);
+    return seen != 0 && word_.compare_exchange_strong(seen, 0, std::memory_order_acq_rel);
+  }
+
+  /// A look, which may be late: the token that has not been taken.
+  [[nodiscard]] Token const* look() const noexcept {
+    return token_in(word_.load(std::memory_order_relaxed));
+  }
+  [[nodiscard]] bool looks_brief() const noexcept {
+    return (word_.load(std::memory_order_relaxed) & brief_bit) != 0;
+  }
+
+ private:
+  static constexpr std::uintptr_t brief_bit = 1;
+
+  [[nodiscard]] static Token* token_in(std::uintptr_t word) noexcept {
+    static_assert(alignof(Token) > brief_bit);
+    return reinterpret_cast<Token*>(word & ~brief_bit);
+  }
+
+  typename Sync::template atomic<std::uintptr_t> word_{0};
 };
+struct slot : basic_slot<token_base, std_sync> {};
 
 /// How many slots one side has handed over to the other so far.
 template <class Sync>
