@@ -51,10 +51,12 @@ void worker::attach(std::shared_ptr<link> added) {
   end->to = std::move(added);
   {
     std::lock_guard hold(incoming_mutex_);
-    if (ended_)
+    if (ended_) {
       end->to->dead.store(true, std::memory_order_release);
-    else
+    } else {
+      incoming_.reserve(attached_ + incoming_.size() + 1);
       incoming_.push_back(std::move(end));
+    }
   }
   poke();
 }
@@ -95,17 +97,16 @@ void worker::refresh() noexcept {
   if (version_.load(std::memory_order_acquire) == seen_version_) return;
   std::lock_guard hold(incoming_mutex_);
   seen_version_ = version_.load(std::memory_order_relaxed);
-  try {
-    local_.reserve(local_.size() + incoming_.size());
-  } catch (...) {
-    --seen_version_;  // no memory now: try again in the next round
-    return;
+  if (!incoming_.empty()) {
+    // attach() has made room for all of them.
+    std::ranges::move(local_, std::back_inserter(incoming_));
+    local_.clear();
+    local_.swap(incoming_);
   }
-  std::ranges::move(incoming_, std::back_inserter(local_));
-  incoming_.clear();
   // A closed link is idle for good: its gate has all slots back.
   std::erase_if(local_,
                 [](auto const& from) { return from->to->closed.load(std::memory_order_acquire); });
+  attached_ = local_.size();
 }
 
 /// Looks at what the gate has sent once for the whole batch.
@@ -201,19 +202,16 @@ void worker::end() {
   }
   version_.fetch_add(1, std::memory_order_relaxed);
   refresh();
-  // What refresh() had no memory for has been given nothing yet that it took.
-  for (auto* list : {&local_, &incoming_})
-    for (auto& from : *list) {
-      while (take(*from)) {
-        for (; from->has_more(); from->finished = ++from->started) (void)from->next().take();
-        give_back(*from);
-      }
-      // release: pairs with the gate's acquire before it buries the link.
-      from->to->dead.store(true, std::memory_order_release);
-      if (from->to->bell->parking.notify()) from->to->bell->ring();
+  for (auto& from : local_) {
+    while (take(*from)) {
+      for (; from->has_more(); from->finished = ++from->started) (void)from->next().take();
+      give_back(*from);
     }
+    // release: pairs with the gate's acquire before it buries the link.
+    from->to->dead.store(true, std::memory_order_release);
+    if (from->to->bell->parking.notify()) from->to->bell->ring();
+  }
   local_.clear();
-  incoming_.clear();
   state_.store(worker_state::stopped, std::memory_order_relaxed);
 }
 

@@ -97,7 +97,8 @@ class worker {
   std::atomic<std::uint32_t> version_{0};
   std::mutex incoming_mutex_;
   std::vector<std::unique_ptr<attached>> incoming_;
-  bool ended_ = false;  ///< under incoming_mutex_
+  std::size_t attached_ = 0;  ///< under incoming_mutex_: links in local_, as last seen
+  bool ended_ = false;        ///< under incoming_mutex_
 
   alignas(cache_line) std::vector<std::unique_ptr<attached>> local_;
   std::uint32_t seen_version_ = 0;
