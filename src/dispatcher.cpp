@@ -139,11 +139,10 @@ dispatcher::step dispatcher::try_dispatch(token_base& token, std::uint64_t now) 
   return step::dispatched;
 }
 
-/// Join the queue that is through first: the shortest, where a worker that sleeps counts as one
-/// with as much before it as is done while it wakes up. Among equals: where nothing else of this
-/// gate runs, or only heavy work, which gives way at once (record 6), where a worker is awake, not
-/// on the loop's own core; children near their lead. Brief functions go to the loop's own core last
-/// of all, since its worker takes the core from it, unless the others are stuck.
+/// Join the shortest bounded queue. Among equals: where nothing else of this gate runs, or only
+/// heavy work, which gives way at once (record 6), where a worker is awake, not on the loop's own
+/// core; children near their lead. Brief functions go to the loop's own core last of all, since its
+/// worker takes the core from it, unless the others are stuck.
 lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near, std::uint64_t now) noexcept {
   bool const brief = lane.estimate.known() && lane.estimate.mean() < hand_over_;
   lane_link* best = nullptr;
@@ -158,7 +157,7 @@ lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near, std::uint64_
       cost += company(*candidate);
       if (core == avoid_) cost += brief && others_get_on(lane, now) ? 32 * link::capacity : 6;
     }
-    if (candidate->worker().looks_parked()) cost += 2 + 32 * lane.wake_up;
+    if (candidate->worker().looks_parked()) cost += 2;
     if (cost < best_cost) {
       best = candidate;
       best_cost = cost;

@@ -19,8 +19,9 @@ constexpr std::uint64_t sampling = 4;
 /// because the memory is about to be used again.
 constexpr std::size_t look_ahead = 8;
 void prefetch_returned(token_base const* token) noexcept {
+  auto const address = reinterpret_cast<std::uintptr_t>(token);  // null for a husk
   __builtin_prefetch(token);
-  prefetch_to_write(reinterpret_cast<char const*>(token) + cache_line);
+  prefetch_to_write(reinterpret_cast<void const*>(address + cache_line));
 }
 
 }  // namespace

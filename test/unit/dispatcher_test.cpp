@@ -149,31 +149,6 @@ TEST_F(dispatcher_by_value, light_function_goes_to_an_idle_core_or_beside_heavy_
   EXPECT_EQ(beside_medium.in_flight(), 1u);
 }
 
-TEST_F(dispatcher_by_value, brief_functions_wake_nobody_while_it_takes_longer_than_to_wait) {
-  auto& awake = add_worker(0);
-  auto& asleep = add_worker(1);
-  ASSERT_TRUE(words_[1].try_park());
-  dispatcher_.set_hand_over(300);
-  dispatcher_.admit(make(), 1);
-  run_one(awake, 99);  // a wake-up takes as long as three of these
-  for (int i = 0; i != 4; ++i) dispatcher_.admit(make(), 1);
-  EXPECT_EQ(awake.in_flight(), 4u);
-  dispatcher_.admit(make(), 1);
-  EXPECT_EQ(asleep.in_flight(), 1u);
-}
-
-TEST_F(dispatcher_by_value, long_functions_wake_a_worker_rather_than_wait) {
-  auto& awake = add_worker(0);
-  auto& asleep = add_worker(1);
-  ASSERT_TRUE(words_[1].try_park());
-  dispatcher_.set_hand_over(300);
-  dispatcher_.admit(make(), 1);
-  run_one(awake, 10'000);
-  for (int i = 0; i != 2; ++i) dispatcher_.admit(make(), 1);
-  EXPECT_EQ(awake.in_flight(), 1u);
-  EXPECT_EQ(asleep.in_flight(), 1u);
-}
-
 TEST_F(dispatcher_by_value, core_of_the_loop_is_avoided) {
   add_worker(0);
   auto& second = add_worker(1);

@@ -74,16 +74,6 @@ TEST(loops_simulation, gates_share_nothing_but_the_workers_where_wake_ups_are_fr
   check_all_sizes(0);
 }
 
-// A loop that wakes another worker for each brief function does nothing else.
-TEST(loops_simulation, more_workers_do_not_make_brief_functions_slower) {
-  for (ticks function : {300, 1'000}) {
-    loops_setup few{.workers = 4, .function = function};
-    loops_setup many{.workers = 16, .function = function};
-    EXPECT_GE(static_cast<double>(loops_simulation(many).run().all),
-              0.95 * static_cast<double>(loops_simulation(few).run().all));
-  }
-}
-
 // What would be found, if it were so.
 
 TEST(loops_simulation, lock_of_all_loops_takes_from_the_sum) {

@@ -210,7 +210,6 @@ class dispatcher {
     std::size_t in_flight = 0;
     run_estimate estimate;
     service_pace pace;
-    std::uint32_t wake_up = 0;  ///< how many functions take as long as one, when last looked
   };
   using keys =
       std::unordered_map<std::uint64_t, key_record, std::hash<std::uint64_t>, std::equal_to<>,

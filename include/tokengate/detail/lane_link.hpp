@@ -25,8 +25,6 @@ class lane_link {
   [[nodiscard]] bool alive() const noexcept { return alive_; }
   [[nodiscard]] bool has_credit() const noexcept { return in_flight_ < credits_ && alive_; }
   [[nodiscard]] std::uint32_t credits() const noexcept { return credits_; }
-  /// Those of them that cover the hand-over.
-  [[nodiscard]] std::uint32_t covering() const noexcept { return credits_ - min_credits; }
   void bury() noexcept { alive_ = false; }
 
   /// Puts a token into the next slot. Needs a credit. Visible to the worker after flush().
