@@ -1,7 +1,7 @@
 #!/bin/sh
 # Distributed under the Boost Software License, Version 1.0. See LICENSE.
 # Installs what is missing, builds the benchmarks optimised and runs them.
-# usage: sh cmake/perf.sh [options of tokengate_perf]   everything, interleaved: about 40 minutes
+# usage: sh cmake/perf.sh [options of tokengate_perf]   everything, interleaved: about 50 minutes
 #        sh cmake/perf.sh --run NAME,...                some workloads only
 #        sh cmake/perf.sh --instructions [--tokens N]   instructions per token, counted by callgrind
 #        sh cmake/perf.sh --statistics [options]        what always-on statistics cost
