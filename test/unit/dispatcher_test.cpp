@@ -149,6 +149,19 @@ TEST_F(dispatcher_by_value, light_function_goes_to_an_idle_core_or_beside_heavy_
   EXPECT_EQ(beside_medium.in_flight(), 1u);
 }
 
+// The one before it may block, on this very token even, however brief such functions have been.
+TEST_F(dispatcher_by_value, token_wakes_a_worker_rather_than_lie_behind_another) {
+  auto& awake = add_worker(0);
+  auto& asleep = add_worker(1);
+  ASSERT_TRUE(words_[1].try_park());
+  dispatcher_.set_hand_over(1000);
+  dispatcher_.admit(make(), 1);
+  run_one(awake, 9);
+  for (int i = 0; i != 2; ++i) dispatcher_.admit(make(), 1);
+  EXPECT_EQ(awake.in_flight(), 1u);
+  EXPECT_EQ(asleep.in_flight(), 1u);
+}
+
 TEST_F(dispatcher_by_value, core_of_the_loop_is_avoided) {
   add_worker(0);
   auto& second = add_worker(1);
