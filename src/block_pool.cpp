@@ -225,7 +225,8 @@ void start_cache() {
   return recycles && index < class_count;
 }
 
-void* get_slowly(std::size_t index) {
+// Apart, so that the way past them saves no registers.
+[[gnu::noinline]] void* get_slowly(std::size_t index) {
   if (!is_kept(index)) return ::operator new (size_of(index), std::align_val_t{block_alignment});
   start_cache();
   if (cache.limit == 0) {
@@ -239,7 +240,7 @@ void* get_slowly(std::size_t index) {
   return active.pop();
 }
 
-void put_slowly(std::size_t index, void* memory) noexcept {
+[[gnu::noinline]] void put_slowly(std::size_t index, void* memory) noexcept {
   if (!is_kept(index)) return ::operator delete (memory, std::align_val_t{block_alignment});
   start_cache();
   auto* const freed = ::new (memory) block;

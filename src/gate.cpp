@@ -55,7 +55,7 @@ std::vector<live_token> gate::tokens() const {
 
 operation::operation(std::shared_ptr<detail::gate_core> gate, detail::operation_record& record,
                      token_options const& options) noexcept
-    : gate_(std::move(gate)), record_(&record), options_(options) {
+    : gate_(std::move(gate)), record_(&record), options_(options), terms_(options) {
   options_.operation = record.name;  // the caller's text may go
 }
 

@@ -15,6 +15,9 @@ void request_stop(gate_core& gate, token_base& token, bool running_too) noexcept
 asio::any_io_executor const& executor_of(gate_core& gate) noexcept {
   return gate.executor();
 }
+bool is_executor_of(gate_core& gate, asio::any_io_executor const& other) noexcept {
+  return gate.is_executor(other);
+}
 void lost_error(gate_core& gate, std::exception_ptr const& error) noexcept {
   gate.lost_error(error);
 }

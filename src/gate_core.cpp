@@ -44,11 +44,18 @@ gate_options checked(gate_options options) noexcept {
   return options;
 }
 
+std::optional<asio::io_context::executor_type> io_context_of(
+    asio::any_io_executor const& executor) {
+  auto const* const found = executor.target<asio::io_context::executor_type>();
+  return found != nullptr ? std::optional(*found) : std::nullopt;
+}
+
 }  // namespace
 
 gate_core::gate_core(asio::any_io_executor executor, std::unique_ptr<executor_port> port,
                      std::shared_ptr<pool_core> pool, gate_options const& options)
     : executor_(std::move(executor)),
+      loop_(io_context_of(executor_)),
       port_(std::move(port)),
       pool_(std::move(pool)),
       options_(checked(options)),

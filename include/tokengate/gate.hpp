@@ -171,8 +171,7 @@ class gate {
   template <class F>
   static auto bind(operation const& of, F&& function) {
     using bound = detail::once<std::decay_t<F>>;
-    return lazy_token<bound>(*of.gate_, *of.record_, detail::terms(of.options()),
-                             bound{std::forward<F>(function)});
+    return lazy_token<bound>(*of.gate_, *of.record_, of.terms_, bound{std::forward<F>(function)});
   }
 
   std::shared_ptr<detail::gate_core> core_;

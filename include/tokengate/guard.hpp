@@ -89,7 +89,7 @@ template <class Function>
 class guarded {
  public:
   guarded(operation of, Function function)
-      : operation_(std::move(of)), terms_(operation_.options()), function_(std::move(function)) {}
+      : operation_(std::move(of)), function_(std::move(function)) {}
 
   template <class... Args>
   auto operator()(Args&&... args) const {
@@ -97,7 +97,7 @@ class guarded {
     if constexpr (detail::callable_with<Function, Args...>) {
       using bound = detail::call_of<Function, std::decay_t<Args>...>;
       return lazy_token<bound>(
-          *operation_.gate_, *operation_.record_, terms_,
+          *operation_.gate_, *operation_.record_, operation_.terms_,
           bound{function_, std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)});
     } else if constexpr (sizeof...(Args) != 0 &&
                          detail::callable_with_first<Function, all_but_last, Args...>) {
@@ -128,7 +128,6 @@ class guarded {
   }
 
   operation operation_;
-  detail::terms terms_;
   detail::shared_function<Function> function_;
 };
 

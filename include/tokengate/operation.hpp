@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "tokengate/fwd.hpp"
+#include "tokengate/impl/terms.hpp"
 #include "tokengate/token_options.hpp"
 
 namespace tokengate {
@@ -32,6 +33,7 @@ class operation {
   std::shared_ptr<detail::gate_core> gate_;
   detail::operation_record* record_;  ///< the books, shared by all of that name, weight and limit
   token_options options_;             ///< as they were given for this one
+  detail::terms terms_;               ///< what they say of a call
 };
 
 }  // namespace tokengate

@@ -33,6 +33,8 @@ void end_refused(gate_core& gate) noexcept;
 void request_stop(gate_core& gate, token_base& token, bool running_too) noexcept;
 
 [[nodiscard]] asio::any_io_executor const& executor_of(gate_core& gate) noexcept;
+/// Whether that is the gate's executor.
+[[nodiscard]] bool is_executor_of(gate_core& gate, asio::any_io_executor const& other) noexcept;
 
 /// An exception that nobody is there to take.
 void lost_error(gate_core& gate, std::exception_ptr const& error) noexcept;

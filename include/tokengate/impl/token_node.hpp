@@ -15,6 +15,7 @@
 #endif
 
 #include "tokengate/detail/block_pool.hpp"
+#include "tokengate/impl/await_below_1_82.hpp"
 #include "tokengate/impl/completion.hpp"
 #include "tokengate/impl/gate_access.hpp"
 
@@ -28,11 +29,11 @@ concept has_own_executor =
     !std::same_as<asio::associated_executor_t<Handler, no_executor>, no_executor>;
 
 template <class Executor>
-[[nodiscard]] bool same_executor(asio::any_io_executor const& gate, Executor const& other) {
+[[nodiscard]] bool same_executor(gate_core& gate, Executor const& other) {
   if constexpr (std::same_as<Executor, asio::any_io_executor>) {
-    return gate == other;
+    return is_executor_of(gate, other);
   } else {
-    auto const* found = gate.target<Executor>();
+    auto const* found = executor_of(gate).template target<Executor>();
     return found != nullptr && *found == other;
   }
 }
@@ -101,8 +102,8 @@ class foreign_work<Handler, true> {
 
  public:
   void start(Handler const& handler, gate_core& gate) {
-    auto const mine = asio::get_associated_executor(handler, executor_of(gate));
-    if (same_executor(executor_of(gate), mine)) return;
+    auto const& mine = handler_executor(handler, executor_of(gate));
+    if (same_executor(gate, mine)) return;
     work_ = make_block<tracked>(asio::prefer(mine, asio::execution::outstanding_work.tracked));
   }
   [[nodiscard]] bool active() const noexcept { return work_ != nullptr; }
