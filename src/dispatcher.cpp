@@ -185,7 +185,9 @@ bool dispatcher::others_get_on(lane_state const& lane, std::uint64_t now) const 
 }
 
 void dispatcher::dispatch(token_base& token, lane_link& to, std::uint64_t now) noexcept {
-  ++lanes_[token.lane].in_flight;
+  lane_state& lane = lanes_[token.lane];
+  ++lane.in_flight;
+  if (to.in_flight() == 0) ++lane.busy;
   ++held_;
   core_load& there = core_load_[to.shared().core];
   if (there.all++ == 0) ++busy_cores_;

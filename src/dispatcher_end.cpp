@@ -16,6 +16,7 @@ token_base* dispatcher::give_back(lane_link& from) noexcept {
   if (--there.all == 0) --busy_cores_;
   if (to.lane == lane_index(weight::heavy)) --there.heavy;
   token_base* token = from.take_back();
+  if (from.in_flight() == 0) --lane.busy;
   if (token == nullptr) return nullptr;
   --held_;
   auto const ran = ticks_of(token->ran);

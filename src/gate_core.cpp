@@ -226,7 +226,7 @@ void gate_core::leave() noexcept {
       dispatcher_.pump(tick_clock::now());
     if (dispatcher_.has_staged()) dispatcher_.flush(std::ref(to_wake));
     if (overloaded_ || dispatcher_.refused() != refused_seen_) note_overload();
-    if (dispatcher_.watches()) set_timer();
+    if (dispatcher_.watches() || dispatcher_.lopsided()) set_timer();
     running.splice_back(dispatcher_.to_stop());
     if (std::exchange(repost_, false)) {
       start = continued = true;

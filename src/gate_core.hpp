@@ -204,6 +204,7 @@ class gate_core final : public return_bell,
   std::size_t first_link_ = 0;
   std::optional<asio::steady_timer> timer_;
   dispatcher::time_point timer_at_ = dispatcher::time_point::max();
+  dispatcher::time_point look_at_ = dispatcher::time_point::max();  ///< for what lies behind others
   bool overloaded_ = false;
   bool overload_logged_ = false;
   std::chrono::steady_clock::time_point overload_at_{};  ///< when its begin was last logged

@@ -1,13 +1,26 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <algorithm>
 #include <boost/asio/error.hpp>
 
 #include "gate_core.hpp"
+#include "tokengate/detail/tick_clock.hpp"
 
 namespace tokengate::detail {
 
-/// One timer for all deadlines, set only for tokens that wait. Inside the combiner.
+namespace {
+
+/// A token that lies behind one that is stuck, while another worker has nothing, is moved there
+/// after about this, if no result comes before.
+constexpr std::chrono::milliseconds look_after{1};
+
+}  // namespace
+
+/// One timer for all deadlines, set only for tokens that wait, and for looks at tokens that lie in
+/// a mailbox though another one is empty. Inside the combiner.
 void gate_core::set_timer() noexcept {
-  auto const next = dispatcher_.next_expiry();
+  if (look_at_ == dispatcher::time_point::max() && dispatcher_.lopsided())
+    look_at_ = std::chrono::steady_clock::now() + look_after;
+  auto const next = std::min(dispatcher_.next_expiry(), look_at_);
   if (next >= timer_at_ || !timer_) return;
   timer_at_ = dispatcher::time_point::max();  // setting it anew cancels the old wait first
   try {
@@ -26,14 +39,15 @@ void gate_core::set_timer() noexcept {
 void gate_core::rest_timer() noexcept {
   if (timer_at_ == dispatcher::time_point::max() || !timer_) return;
   if (dispatcher_.held() != 0 || dispatcher_.next_expiry() != dispatcher::time_point::max()) return;
-  timer_at_ = dispatcher::time_point::max();
+  timer_at_ = look_at_ = dispatcher::time_point::max();
   timer_->cancel();
 }
 
 void gate_core::on_timer() noexcept {
   enter();
-  timer_at_ = dispatcher::time_point::max();
+  timer_at_ = look_at_ = dispatcher::time_point::max();
   dispatcher_.expire(std::chrono::steady_clock::now());
+  dispatcher_.balance(tick_clock::now());
   leave();
 }
 

@@ -301,14 +301,19 @@ class dispatcher_sequence {
     }
     std::size_t held = 0;
     std::array<std::size_t, lane_count> out{};
+    std::array<bool, lane_count> behind{}, free{};
     for (std::size_t at = 0; at != workers_.size(); ++at) {
       auto const& expected = model_.links[at];
       REQUIRE(real_.links()[at]->in_flight() == expected.out.size());
       REQUIRE(real_.links()[at]->credits() == credits);
       out[at % 3] += expected.out.size();
+      behind[at % 3] = behind[at % 3] || expected.out.size() > 1;
+      free[at % 3] = free[at % 3] || expected.out.empty();
       for (auto const& each : expected.out) held += each.held.has_value();
     }
     REQUIRE(real_.held() == held);
+    REQUIRE(real_.lopsided() ==
+            ((behind[0] && free[0]) || (behind[1] && free[1]) || (behind[2] && free[2])));
     for (std::size_t lane = 0; lane != lane_count; ++lane) {
       REQUIRE(real_.waiting(lane) == model_.lanes[lane].waiting);
       REQUIRE(real_.waiting(lane) <= backlog);

@@ -99,6 +99,12 @@ class dispatcher {
 
   /// Moves unstarted tokens from behind long ones to idle workers of the lane.
   void balance(std::uint64_t now) noexcept;
+  /// Whether there may be something for balance() to do, once what looks brief has taken long.
+  [[nodiscard]] bool lopsided() const noexcept {
+    return std::ranges::any_of(lanes_, [](lane_state const& lane) {
+      return lane.in_flight > lane.busy && lane.busy < lane.links.size();
+    });
+  }
 
   /// A stop was requested: the token is withdrawn if it has not started.
   void stop(token_base& token) noexcept;
@@ -208,6 +214,7 @@ class dispatcher {
     std::vector<lane_link*> links;
     std::size_t waiting = 0;
     std::size_t in_flight = 0;
+    std::size_t busy = 0;  ///< workers that have something in flight
     run_estimate estimate;
     service_pace pace;
   };
