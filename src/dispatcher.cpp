@@ -139,13 +139,18 @@ dispatcher::step dispatcher::try_dispatch(token_base& token, std::uint64_t now) 
   return step::dispatched;
 }
 
-/// Join the shortest bounded queue. Among equals: where nothing else of this gate runs, or only
-/// heavy work, which gives way at once (record 6), where a worker is awake, not on the loop's own
-/// core; children near their lead. Brief functions go to the loop's own core last of all, since its
-/// worker takes the core from it, unless the others are stuck.
+/// Join the queue that is through first: the shortest, where a worker that sleeps counts as one
+/// with as much before it as is done while it wakes up, if functions are brief. Among equals: where
+/// nothing else of this gate runs, or only heavy work, which gives way at once (record 6), where a
+/// worker is awake, not on the loop's own core; children near their lead. Brief functions go to the
+/// loop's own core last of all, since its worker takes the core from it, unless the others are
+/// stuck.
 lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near, std::uint64_t now) noexcept {
   bool const brief = lane.estimate.known() && lane.estimate.mean() < hand_over_;
+  bool const all_brief = lane.estimate.recent_peak() < hand_over_;
+  std::uint32_t const asleep = 2 + (all_brief ? 32 * lane.wake_up : 0);
   lane_link* best = nullptr;
+  lane_link* sleeper = nullptr;
   std::uint32_t best_cost = ~std::uint32_t{0};
   for (lane_link* candidate : lane.links) {
     if (!candidate->has_credit()) continue;
@@ -157,12 +162,18 @@ lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near, std::uint64_
       cost += company(*candidate);
       if (core == avoid_) cost += brief && others_get_on(lane, now) ? 32 * link::capacity : 6;
     }
-    if (candidate->worker().looks_parked()) cost += 2;
+    if (candidate->worker().looks_parked()) {
+      cost += asleep;
+      if (candidate->in_flight() == 0 && core != avoid_) sleeper = candidate;
+    }
     if (cost < best_cost) {
       best = candidate;
       best_cost = cost;
     }
   }
+  if (sleeper != nullptr && best != sleeper && best->in_flight() != 0 &&
+      best->oldest_age(now) >= hand_over_ && best->returned() == 0)
+    return sleeper;
   return best;
 }
 

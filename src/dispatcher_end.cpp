@@ -29,7 +29,7 @@ token_base* dispatcher::give_back(lane_link& from) noexcept {
   }
   lane.estimate.add(ran);
   lane.pace.finished();
-  from.learn(lane.estimate, hand_over_);
+  if (from.learn(lane.estimate, hand_over_)) lane.wake_up = from.credits() - lane_link::min_credits;
   token->operation->estimate.add(ran);
   if (token->extras == nullptr && chains_.empty()) [[likely]] {
     token->operation->outcomes[static_cast<std::size_t>(token->outcome)].add();

@@ -150,16 +150,68 @@ TEST_F(dispatcher_by_value, light_function_goes_to_an_idle_core_or_beside_heavy_
 }
 
 // The one before it may block, on this very token even, however brief such functions have been.
-TEST_F(dispatcher_by_value, token_wakes_a_worker_rather_than_lie_behind_another) {
-  auto& awake = add_worker(0);
-  auto& asleep = add_worker(1);
-  ASSERT_TRUE(words_[1].try_park());
-  dispatcher_.set_hand_over(1000);
+/// One worker is awake, the other sleeps, and the gate has seen some functions that took so long.
+class dispatcher_with_a_sleeper : public dispatcher_by_value {
+ protected:
+  static constexpr std::uint32_t hand_over = 1000;
+
+  dispatcher_with_a_sleeper() {
+    EXPECT_TRUE(words_[1].try_park());
+    dispatcher_.set_hand_over(hand_over);
+  }
+  void learn(std::uint32_t ticks) {
+    for (int i = 0; i != 8; ++i) {
+      dispatcher_.admit(make(), 1);
+      run_one(awake_, ticks);
+    }
+  }
+  void admit_two() {
+    for (int i = 0; i != 2; ++i) dispatcher_.admit(make(), 1);
+  }
+
+  lane_link& awake_ = add_worker(0);
+  lane_link& asleep_ = add_worker(1);
+};
+
+TEST_F(dispatcher_with_a_sleeper, brief_functions_wait_for_the_worker_that_is_awake) {
+  learn(9);
+  admit_two();
+  EXPECT_EQ(awake_.in_flight(), 2u);
+  while (asleep_.in_flight() == 0) dispatcher_.admit(make(), 1);
+  EXPECT_EQ(awake_.in_flight(), awake_.credits() - 1) << "as many as end while a worker wakes up";
+}
+
+TEST_F(dispatcher_with_a_sleeper, functions_of_unknown_length_do_not_wait) {
+  admit_two();
+  EXPECT_EQ(asleep_.in_flight(), 1u);
+}
+
+TEST_F(dispatcher_with_a_sleeper, long_functions_do_not_wait) {
+  learn(hand_over);
+  admit_two();
+  EXPECT_EQ(asleep_.in_flight(), 1u);
+}
+
+TEST_F(dispatcher_with_a_sleeper, functions_do_not_wait_where_one_of_them_was_long) {
+  learn(9);
   dispatcher_.admit(make(), 1);
-  run_one(awake, 9);
-  for (int i = 0; i != 2; ++i) dispatcher_.admit(make(), 1);
-  EXPECT_EQ(awake.in_flight(), 1u);
-  EXPECT_EQ(asleep.in_flight(), 1u);
+  run_one(awake_, hand_over * 2);
+  for (int i = 0; i != 100; ++i) {
+    dispatcher_.admit(make(), 1);
+    run_one(awake_, 9);
+  }
+  ASSERT_LT(dispatcher_.estimate(lane_index(weight::medium)).mean(), 20u);
+  admit_two();
+  EXPECT_EQ(asleep_.in_flight(), 1u);
+}
+
+TEST_F(dispatcher_with_a_sleeper, brief_functions_do_not_wait_behind_one_that_is_stuck) {
+  learn(9);
+  dispatcher_.admit(make(), 1);
+  dispatcher_.admit(make(), hand_over);
+  EXPECT_EQ(asleep_.in_flight(), 0u);
+  dispatcher_.admit(make(), hand_over + 1);
+  EXPECT_EQ(asleep_.in_flight(), 1u);
 }
 
 TEST_F(dispatcher_by_value, core_of_the_loop_is_avoided) {

@@ -74,6 +74,17 @@ TEST(loops_simulation, gates_share_nothing_but_the_workers_where_wake_ups_are_fr
   check_all_sizes(0);
 }
 
+// Each wake-up costs the loop, so it had better not wake workers for what others do as soon.
+TEST(loops_simulation, brief_functions_lose_nothing_to_a_pool_that_is_larger_than_they_need) {
+  for (ticks function : {300, 1'000, 3'000}) {
+    SCOPED_TRACE(testing::Message() << "functions of " << function << " ns");
+    loops_setup setup{.workers = 2, .function = function};
+    auto const few = loops_simulation(setup).run();
+    setup.workers = 16;
+    EXPECT_GE(loops_simulation(setup).run().all * 10, few.all * 9);
+  }
+}
+
 // What would be found, if it were so.
 
 TEST(loops_simulation, lock_of_all_loops_takes_from_the_sum) {

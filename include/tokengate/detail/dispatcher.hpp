@@ -217,6 +217,7 @@ class dispatcher {
     std::size_t busy = 0;  ///< workers that have something in flight
     run_estimate estimate;
     service_pace pace;
+    std::uint32_t wake_up = 0;  ///< how many functions take as long as one
   };
   using keys =
       std::unordered_map<std::uint64_t, key_record, std::hash<std::uint64_t>, std::equal_to<>,

@@ -15,6 +15,8 @@ namespace tokengate::detail {
 /// that can only go here. Belongs to the holder of the gate's combiner.
 class lane_link {
  public:
+  static constexpr std::uint32_t min_credits = 2;
+
   lane_link(std::shared_ptr<link> shared, parking_word<>& worker) noexcept
       : shared_(std::move(shared)), worker_(&worker) {}
 
@@ -99,12 +101,14 @@ class lane_link {
 
   /// Sets the credits by the measured service time: enough to cover the hand-over, no more, because
   /// what lies in a mailbox is bound to one worker. Not after every token: it divides.
-  void learn(run_estimate const& service, std::uint32_t hand_over) noexcept {
-    if (--learn_in_ != 0) return;
+  /// True when it did.
+  bool learn(run_estimate const& service, std::uint32_t hand_over) noexcept {
+    if (--learn_in_ != 0) return false;
     learn_in_ = learn_every;
     std::uint64_t const covering = 2 + hand_over / (service.mean() + 1);
     credits_ = static_cast<std::uint32_t>(
         std::clamp<std::uint64_t>(covering, min_credits, link::capacity));
+    return true;
   }
 
   intrusive_list<token_base> pinned;  ///< their key is bound to this worker
@@ -113,7 +117,6 @@ class lane_link {
   /// How many slots have been taken back.
   [[nodiscard]] std::uint64_t collected() const noexcept { return sent_ - in_flight_; }
 
-  static constexpr std::uint32_t min_credits = 2;
   static constexpr std::uint32_t look_ahead = 8;  ///< about a cache line of slots
   static constexpr std::uint32_t learn_every = 8;
 
