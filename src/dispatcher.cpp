@@ -10,7 +10,7 @@
 
 namespace tokengate::detail {
 
-lane_link& dispatcher::add_link(std::shared_ptr<link> shared, parking_word<>& worker) {
+lane_link& dispatcher::add_link(std::shared_ptr<link> shared, worker_front& worker) {
   auto added = std::make_unique<lane_link>(std::move(shared), worker);
   link const& to = added->shared();
   lane_state& lane = lanes_[to.lane];
@@ -142,9 +142,9 @@ dispatcher::step dispatcher::try_dispatch(token_base& token, std::uint64_t now) 
 /// Join the queue that is through first: the shortest, where a worker that sleeps counts as one
 /// with as much before it as is done while it wakes up, if functions are brief. Among equals: where
 /// nothing else of this gate runs, or only heavy work, which gives way at once (record 6), where a
-/// worker is awake, not on the loop's own core; children near their lead. Brief functions go to the
-/// loop's own core last of all, since its worker takes the core from it, unless the others are
-/// stuck.
+/// worker is awake, not on the loop's own core; children near their lead. Last of all: behind a
+/// lengthy function of another gate; and with brief functions the loop's own core, since its worker
+/// takes the core from it, unless the others are stuck.
 lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near, std::uint64_t now) noexcept {
   bool const brief = lane.estimate.known() && lane.estimate.mean() < hand_over_;
   bool const all_brief = lane.estimate.recent_peak() < hand_over_;
@@ -162,6 +162,7 @@ lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near, std::uint64_
       cost += company(*candidate);
       if (core == avoid_) cost += brief && others_get_on(lane, now) ? 32 * link::capacity : 6;
     }
+    if (candidate->looks_taken()) cost += 32 * link::capacity;
     if (candidate->worker().looks_parked()) {
       cost += asleep;
       if (candidate->in_flight() == 0 && core != avoid_) sleeper = candidate;
@@ -205,7 +206,10 @@ void dispatcher::dispatch(token_base& token, lane_link& to, std::uint64_t now) n
   if (token.lane == lane_index(weight::heavy)) ++there.heavy;
   token.dispatched = span_of(token.issued, now);
   auto const& estimate = token.operation->estimate;
-  bool const brief = estimate.known() && estimate.recent_peak() < brief_;
+  auto const longest = estimate.recent_peak();
+  auto const expected = !estimate.known() || longest >= hand_over_ ? run_length::lengthy
+                        : longest < brief_                         ? run_length::brief
+                                                                   : run_length::medium;
   // A function with a std::stop_token has to hear of its deadline while it runs; any other token is
   // watched only if it may have to wait in the mailbox.
   if (!token.simple && token.extras != nullptr && token.extras->deadline != time_point::max() &&
@@ -213,7 +217,8 @@ void dispatcher::dispatch(token_base& token, lane_link& to, std::uint64_t now) n
       (to.in_flight() != 0 || token.ops->request_stop != nullptr))
     watch(token, token.extras->deadline);
   if (!to.has_staged()) dirty_.push_back(&to);
-  to.stage(token, brief);
+  lane.unseen = true;
+  to.stage(token, expected);
 }
 
 void dispatcher::pump(std::uint64_t now) noexcept {

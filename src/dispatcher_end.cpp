@@ -7,6 +7,13 @@
 // The way back: returned slots, withdrawal, expiry, and what ends a token.
 
 namespace tokengate::detail {
+namespace {
+
+/// A token that was sent to a worker that sleeps, or shares its core, is picked up within so many
+/// hand-overs. One that was not lies behind what another gate runs.
+constexpr std::uint64_t patience_with_others = 8;
+
+}  // namespace
 
 token_base* dispatcher::give_back(lane_link& from) noexcept {
   link const& to = from.shared();
@@ -41,24 +48,46 @@ token_base* dispatcher::give_back(lane_link& from) noexcept {
   return token;
 }
 
+/// The oldest that has not been started and is not bound to its worker.
+bool dispatcher::move_one(lane_link& from, lane_link& to, std::uint64_t now) noexcept {
+  token_base* moved = nullptr;
+  from.for_each_out([&](token_base& token, slot& place) {
+    bool const keyed = token.extras != nullptr && token.extras->bound != nullptr;
+    if (moved == nullptr && !keyed && pull_back(from, place)) moved = &token;
+  });
+  if (moved == nullptr) return false;
+  dispatch(*moved, to, now);
+  return true;
+}
+
 void dispatcher::balance(std::uint64_t now) noexcept {
   for (lane_state& lane : lanes_) {
-    if (lane.in_flight < 2 || lane.links.size() < 2 || !lane.backlog.empty()) continue;
+    if (lane.in_flight == lane.busy || lane.busy == lane.links.size() || !lane.backlog.empty())
+      continue;
     for (lane_link* idle : lane.links) {
       if (idle->in_flight() != 0 || !idle->alive()) continue;
       for (lane_link* stuck : lane.links) {
         if (stuck->in_flight() < 2) continue;
         // Functions are long, or one is that was not expected to be.
         if (lane.estimate.mean() < hand_over_ && stuck->oldest_age(now) < hand_over_) continue;
-        token_base* moved = nullptr;
-        stuck->for_each_out([&](token_base& token, slot& place) {
-          bool const keyed = token.extras != nullptr && token.extras->bound != nullptr;
-          if (moved == nullptr && !keyed && pull_back(*stuck, place)) moved = &token;
-        });
-        if (moved == nullptr) continue;
-        dispatch(*moved, *idle, now);
-        break;
+        if (move_one(*stuck, *idle, now)) break;
       }
+    }
+  }
+}
+
+void dispatcher::look_around(std::uint64_t now) noexcept {
+  balance(now);
+  for (lane_state& lane : lanes_) {
+    lane.unseen = false;
+    for (lane_link* stuck : lane.links) {
+      if (stuck->in_flight() == 0 || stuck->oldest_started()) continue;
+      lane.unseen = true;
+      if (stuck->oldest_age(now) < patience_with_others * hand_over_) continue;
+      for (lane_link* idle : lane.links)
+        if (idle->in_flight() == 0 && idle->alive() && !idle->looks_taken() &&
+            move_one(*stuck, *idle, now))
+          break;
     }
   }
 }

@@ -83,7 +83,7 @@ void gate_core::attach() {
   auto const links = pool_->attach(shared_from_this());
   enter();
   try {
-    for (auto const& link : links) dispatcher_.add_link(link, pool_->at(link->position).parking());
+    for (auto const& link : links) dispatcher_.add_link(link, pool_->at(link->position).front());
   } catch (...) {
     dispatcher_.drop_links();
     for (auto const& link : links) pool_->detach(*link);
@@ -226,12 +226,15 @@ void gate_core::leave() noexcept {
       dispatcher_.pump(tick_clock::now());
     if (dispatcher_.has_staged()) dispatcher_.flush(std::ref(to_wake));
     if (overloaded_ || dispatcher_.refused() != refused_seen_) note_overload();
-    if (dispatcher_.watches() || dispatcher_.lopsided()) set_timer();
+    if (dispatcher_.watches()) set_timer();
     running.splice_back(dispatcher_.to_stop());
     if (std::exchange(repost_, false)) {
       start = continued = true;
-    } else if (!start && may_be_parked() && wants_drain() && parking.claim()) {
-      start = true;
+    } else if (!start && may_be_parked()) {
+      if (wants_drain())
+        start = parking.claim();
+      else if (dispatcher_.lopsided(pool_->has_several_gates()))
+        look_later();
     }
     TOKENGATE_FAULT_POINT("before leaving the combiner");
   } while (!combiner_.try_leave());

@@ -150,6 +150,7 @@ class gate_core final : public return_bell,
 
   // gate_timer.cpp
   void set_timer() noexcept;
+  void look_later() noexcept;
   void rest_timer() noexcept;
   void on_timer() noexcept;
 

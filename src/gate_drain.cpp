@@ -128,9 +128,9 @@ std::size_t gate_core::collect_batch(intrusive_list<token_base>& batch, std::siz
   std::size_t const returned = collect(budget, now);
   if (returned != 0) {
     dispatcher_.pump(now);
-    dispatcher_.balance(now);
     hot_until_ = now + hot_span();
   }
+  dispatcher_.balance(now);
   if (dispatcher_.watches()) dispatcher_.expire(std::chrono::steady_clock::now());
   bury_dead_links(now);
 

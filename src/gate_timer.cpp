@@ -9,17 +9,21 @@ namespace tokengate::detail {
 
 namespace {
 
-/// A token that lies behind one that is stuck, while another worker has nothing, is moved there
-/// after about this, if no result comes before.
+/// Nobody polls for results: a token that lies behind one that is stuck, while another worker has
+/// nothing, is moved there after about this, if no result comes before.
 constexpr std::chrono::milliseconds look_after{1};
 
 }  // namespace
 
-/// One timer for all deadlines, set only for tokens that wait, and for looks at tokens that lie in
-/// a mailbox though another one is empty. Inside the combiner.
+void gate_core::look_later() noexcept {
+  if (look_at_ != dispatcher::time_point::max()) return;
+  look_at_ = std::chrono::steady_clock::now() + look_after;
+  set_timer();
+}
+
+/// One timer for all deadlines, set only for tokens that wait, and for look_later(). Inside the
+/// combiner.
 void gate_core::set_timer() noexcept {
-  if (look_at_ == dispatcher::time_point::max() && dispatcher_.lopsided())
-    look_at_ = std::chrono::steady_clock::now() + look_after;
   auto const next = std::min(dispatcher_.next_expiry(), look_at_);
   if (next >= timer_at_ || !timer_) return;
   timer_at_ = dispatcher::time_point::max();  // setting it anew cancels the old wait first
@@ -32,6 +36,7 @@ void gate_core::set_timer() noexcept {
     timer_at_ = next;
   } catch (...) {
     // Without memory for the timer a deadline is noticed at dispatch and at pick-up.
+    look_at_ = dispatcher::time_point::max();
   }
 }
 
@@ -47,7 +52,7 @@ void gate_core::on_timer() noexcept {
   enter();
   timer_at_ = look_at_ = dispatcher::time_point::max();
   dispatcher_.expire(std::chrono::steady_clock::now());
-  dispatcher_.balance(tick_clock::now());
+  dispatcher_.look_around(tick_clock::now());
   leave();
 }
 

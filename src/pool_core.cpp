@@ -107,6 +107,7 @@ std::vector<std::shared_ptr<link>> pool_core::attach(std::shared_ptr<return_bell
     std::erase_if(gates_, [](auto const& gone) { return gone.expired(); });
     if (!stopped_) gates_.push_back(gate);
   }
+  gate_count_.fetch_add(1, std::memory_order_relaxed);
   try {
     for (auto& worker : workers_) worker->attach(links[worker->position()]);
   } catch (...) {
@@ -118,6 +119,7 @@ std::vector<std::shared_ptr<link>> pool_core::attach(std::shared_ptr<return_bell
 
 void pool_core::detach(link& from) noexcept {
   from.closed.store(true, std::memory_order_release);
+  if (from.position == 0) gate_count_.fetch_sub(1, std::memory_order_relaxed);
   workers_[from.position]->poke();
 }
 

@@ -39,6 +39,10 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   [[nodiscard]] bool stopped() const noexcept { return stopped_.load(); }
   [[nodiscard]] std::size_t size() const noexcept { return workers_.size(); }
   [[nodiscard]] std::size_t cores() const noexcept { return cores_.size(); }
+  /// Whether more than one gate is attached. A hint.
+  [[nodiscard]] bool has_several_gates() const noexcept {
+    return gate_count_.load(std::memory_order_relaxed) > 1;
+  }
   /// Cores of the process, whether the pool uses them or not.
   [[nodiscard]] std::size_t usable_cores() const noexcept { return machine_.usable; }
   [[nodiscard]] bool throttled() const noexcept;
@@ -63,6 +67,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   bool pinned_ = false;  ///< all workers; known when they have been started
   mutable std::mutex gates_mutex_;
   std::vector<std::weak_ptr<return_bell>> gates_;
+  std::atomic<int> gate_count_{0};
   std::atomic<bool> stopped_{false};
 };
 

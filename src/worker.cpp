@@ -64,12 +64,12 @@ void worker::attach(std::shared_ptr<link> added) {
 void worker::poke() noexcept {
   // release: pairs with the acquire in refresh().
   version_.fetch_add(1, std::memory_order_release);
-  if (parking_.notify()) parking_.wake();
+  if (front_.parking.notify()) front_.parking.wake();
 }
 
 void worker::stop() noexcept {
   stop_.store(true, std::memory_order_release);
-  if (parking_.notify()) parking_.wake();
+  if (front_.parking.notify()) front_.parking.wake();
 }
 
 void worker::run() {
@@ -133,13 +133,16 @@ bool worker::serve(attached& from) {
     if (from.seen - from.started > look_ahead)
       prefetch_token(from.to->at(from.started + look_ahead));
     TOKENGATE_FAULT_POINT("before claim");
+    bool const lengthy = local_.size() > 1 && place.expected() == run_length::lengthy;
     if (token_base* token = place.take()) {
       this_worker().from = from.to.get();
+      if (lengthy) front_.occupied.store(true, std::memory_order_relaxed);
       execute(*token, now);
+      if (lengthy) front_.occupied.store(false, std::memory_order_relaxed);
     }
     if (from.finished++ == from.returned) from.finished_since = now;
     // Nothing finished waits for a function that may take long.
-    if (!from.has_more() || !from.next().looks_brief() ||
+    if (!from.has_more() || from.next().expected() != run_length::brief ||
         from.finished - from.returned >= publish_batch ||
         now - from.finished_since > publish_after_)
       give_back(from);
@@ -186,7 +189,7 @@ void worker::leave_room(std::uint64_t now) noexcept {
   bool const starving = std::ranges::any_of(heavier_, [](worker* other) {
     if (other == nullptr) return false;
     auto const state = other->state_.load(std::memory_order_relaxed);
-    bool const woken = state == worker_state::parked && !other->parking_.looks_parked();
+    bool const woken = state == worker_state::parked && !other->front_.parking.looks_parked();
     return state == worker_state::running || woken;
   });
   if (!starving) return;

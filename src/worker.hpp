@@ -56,7 +56,7 @@ class worker {
   /// Workers of heavier lanes on the same core, which this one must not starve.
   void set_heavier(worker* medium, worker* heavy) noexcept { heavier_ = {medium, heavy}; }
 
-  [[nodiscard]] parking_word<>& parking() noexcept { return parking_; }
+  [[nodiscard]] worker_front& front() noexcept { return front_; }
   [[nodiscard]] std::size_t position() const noexcept { return position_; }
   [[nodiscard]] std::size_t core() const noexcept { return core_; }
   [[nodiscard]] unsigned os_index() const noexcept { return os_index_; }
@@ -91,8 +91,7 @@ class worker {
   void leave_room(std::uint64_t now) noexcept;
   void end();
 
-  // Alone on its line: gates write it with each batch.
-  alignas(cache_line) parking_word<> parking_;
+  worker_front front_;
   alignas(cache_line) std::atomic<bool> stop_{false};
   std::atomic<std::uint32_t> version_{0};
   std::mutex incoming_mutex_;

@@ -71,21 +71,21 @@ bool worker::spin() noexcept {
 
 void worker::park() noexcept {
   TOKENGATE_FAULT_POINT("worker found nothing");
-  if (!parking_.try_park()) return;
+  if (!front_.parking.try_park()) return;
   core_load::get().awake_workers.fetch_sub(1, std::memory_order_relaxed);
   state_.store(worker_state::parked, std::memory_order_relaxed);
   parks_.add();
   TOKENGATE_FAULT_POINT("worker parked");
   auto const begun = tick_clock::now();
-  if (!parking_.sleep(safety_net)) {
+  if (!front_.parking.sleep(safety_net)) {
     // The announcement is one read-modify-write, so nothing can have been lost; look nevertheless.
     // A producer between its push and its notify() gets another moment.
     if (!anything())
-      parking_.sleep();
-    else if (!parking_.sleep(safety_net))
+      front_.parking.sleep();
+    else if (!front_.parking.sleep(safety_net))
       rescued_.add();
   }
-  parking_.unpark();
+  front_.parking.unpark();
   core_load::get().awake_workers.fetch_add(1, std::memory_order_relaxed);
   auto const slept = tick_clock::elapsed(begun, tick_clock::now());
   parked_.add(slept);

@@ -64,7 +64,8 @@ struct gate_state {
     staged = staged + 1;
     next.held = &one;
     if (wrong == flaw::put_after_send) sent.hand_over(staged);
-    next.place.put(one, &one == &tokens[0]);
+    next.place.put(one,
+                   &one == &tokens[0] ? detail::run_length::lengthy : detail::run_length::brief);
     if (wrong != flaw::put_after_send) sent.hand_over(staged);
   }
 

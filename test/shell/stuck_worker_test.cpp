@@ -1,13 +1,13 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include <gtest/gtest.h>
 
-#include <functional>
+#include <string>
 
 #include "support/gate_fixture.hpp"
 #include "tokengate/channel.hpp"
 
-// A function that was expected to be brief blocks, with others behind it in its worker's mailbox,
-// and no result comes that would have the gate look: another worker takes them over all the same.
+// A function blocks, and no result comes that would have the gate look: what lies behind it in the
+// worker's mailboxes goes to another worker all the same.
 
 namespace tokengate::test {
 namespace {
@@ -17,10 +17,10 @@ class stuck_worker : public gate_fixture {
   stuck_worker() : gate_fixture({}, 2) {}
 
   /// So many tokens one after the other, so that the gate knows their functions to be brief.
-  void learn(operation const& what) {
+  void learn(gate& on, operation const& what) {
     for (int left = 2000; left != 0; --left) {
       outcome<void> one;
-      gate_->async_run(
+      on.async_run(
           what, [] {}, keep(one));
       run_until_done(one);
     }
@@ -49,8 +49,45 @@ TEST_F(stuck_worker, does_not_keep_what_lies_behind_a_function_that_blocks) {
   if (workers_.cores() < 2) GTEST_SKIP() << "one worker per lane";
   auto const what = gate_->define({.operation = "brief"});
   for (int round = 0; round != 20 && !HasFailure(); ++round) {
-    learn(what);
+    learn(*gate_, what);
     block_with_others_behind(what);
+  }
+}
+
+/// Another gate on the same workers, with a function that blocks until this one's tokens are done.
+class stuck_worker_of_another_gate : public stuck_worker {
+ public:
+  void run_beside(operation const& what) {
+    blocker busy;
+    outcome<void> stuck;
+    other_.async_run(what, busy.function(), keep(stuck));
+    busy.wait_entered();
+    for (int round = 0; round != 5 && !HasFailure(); ++round) {
+      outcome<void> first, second;
+      gate_->async_run([] {}, keep(first));
+      gate_->async_run([] {}, keep(second));
+      run_until_done(first);
+      run_until_done(second);
+    }
+    busy.release();
+    run_until_done(stuck);
+  }
+
+  gate other_{loop_.executor(), workers_};
+};
+
+TEST_F(stuck_worker_of_another_gate, does_not_keep_what_comes_later) {
+  if (workers_.cores() < 2) GTEST_SKIP() << "one worker per lane";
+  for (int round = 0; round != 20 && !HasFailure(); ++round)
+    run_beside(other_.define({.operation = "unknown " + std::to_string(round)}));
+}
+
+TEST_F(stuck_worker_of_another_gate, does_not_keep_what_comes_later_when_it_was_to_be_brief) {
+  if (workers_.cores() < 2) GTEST_SKIP() << "one worker per lane";
+  auto const what = other_.define({.operation = "brief"});
+  for (int round = 0; round != 20 && !HasFailure(); ++round) {
+    learn(other_, what);
+    run_beside(what);
   }
 }
 

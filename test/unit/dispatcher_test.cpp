@@ -45,7 +45,7 @@ class dispatcher_by_value : public testing::Test {
     auto made = std::make_shared<link>(nullptr, links_.size(), core,
                                        static_cast<std::uint8_t>(lane_index(lane)));
     links_.push_back(made);
-    return dispatcher_.add_link(made, words_[links_.size() - 1]);
+    return dispatcher_.add_link(made, fronts_[links_.size() - 1]);
   }
   /// The worker of a link runs the oldest token, which takes `ticks`.
   void run_one(lane_link& of, std::uint32_t ticks) {
@@ -66,7 +66,7 @@ class dispatcher_by_value : public testing::Test {
 
   operation_record operation_{"plain", token_options{}};
   std::deque<stub> tokens_;
-  std::array<parking_word<>, 8> words_;
+  std::array<worker_front, 8> fronts_;
   std::vector<std::shared_ptr<link>> links_;
   dispatcher dispatcher_{{4, 4}, &fixed_now};
 };
@@ -156,7 +156,7 @@ class dispatcher_with_a_sleeper : public dispatcher_by_value {
   static constexpr std::uint32_t hand_over = 1000;
 
   dispatcher_with_a_sleeper() {
-    EXPECT_TRUE(words_[1].try_park());
+    EXPECT_TRUE(fronts_[1].parking.try_park());
     dispatcher_.set_hand_over(hand_over);
   }
   void learn(std::uint32_t ticks) {
@@ -212,6 +212,49 @@ TEST_F(dispatcher_with_a_sleeper, brief_functions_do_not_wait_behind_one_that_is
   EXPECT_EQ(asleep_.in_flight(), 0u);
   dispatcher_.admit(make(), hand_over + 1);
   EXPECT_EQ(asleep_.in_flight(), 1u);
+}
+
+TEST_F(dispatcher_by_value, nothing_goes_behind_what_another_gate_runs_for_long) {
+  auto& taken = add_worker(0);
+  auto& other = add_worker(1);
+  fronts_[0].occupied = true;
+  while (other.has_credit()) dispatcher_.admit(make(), 1);
+  EXPECT_EQ(taken.in_flight(), 0u);
+  dispatcher_.admit(make(), 1);
+  EXPECT_EQ(taken.in_flight(), 1u) << "rather there than nowhere";
+}
+
+TEST_F(dispatcher_by_value, looking_around_moves_what_is_not_picked_up) {
+  dispatcher_.set_hand_over(100);
+  auto& taken = add_worker(0);
+  dispatcher_.admit(make(), 1);
+  auto& idle = add_worker(1);
+  EXPECT_TRUE(dispatcher_.lopsided(true));
+  EXPECT_FALSE(dispatcher_.lopsided(false));
+  dispatcher_.look_around(800);
+  EXPECT_EQ(idle.in_flight(), 0u) << "its worker may be about to wake up";
+  EXPECT_TRUE(dispatcher_.lopsided(true));
+  fronts_[1].occupied = true;
+  dispatcher_.look_around(801);
+  EXPECT_EQ(idle.in_flight(), 0u) << "that would be no better";
+  fronts_[1].occupied = false;
+  dispatcher_.look_around(801);
+  EXPECT_EQ(idle.in_flight(), 1u);
+  run_one(taken, 1);  // a husk
+}
+
+TEST_F(dispatcher_by_value, looking_around_leaves_alone_what_has_been_started) {
+  auto& worker = add_worker(0);
+  add_worker(1);
+  dispatcher_.admit(make(), 1);
+  dispatcher_.flush([](parking_word<>&) {});
+  token_base* const started = worker.shared().at(0).take();
+  dispatcher_.look_around(1'000'000);
+  EXPECT_FALSE(dispatcher_.lopsided(true)) << "no need to look again";
+  started->outcome = token_state::completed;
+  started->ran = 1;
+  worker.shared().returned.hand_over(1);
+  dispatcher_.give_back(worker);
 }
 
 TEST_F(dispatcher_by_value, core_of_the_loop_is_avoided) {

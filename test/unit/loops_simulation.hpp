@@ -72,7 +72,7 @@ class loops_simulation {
       added.real.set_brief(1'000);
       for (std::size_t core = 0; core != setup.workers; ++core) {
         auto made = std::make_shared<link>(nullptr, core, core, std::uint8_t{0});
-        added.real.add_link(made, workers_[core].parking);
+        added.real.add_link(made, workers_[core].front);
         workers_[core].from.push_back({&added, std::move(made), {}});
       }
     }
@@ -104,7 +104,7 @@ class loops_simulation {
     int runs = 0;
   };
   struct sleeper {
-    parking_word<> parking{};
+    worker_front front{};  ///< of a loop, its parking word only
     ticks next = 0;        ///< when it does its next step
     ticks idle_until = 0;  ///< while it has nothing to do: when it parks
     bool parked = false;
@@ -145,7 +145,7 @@ class loops_simulation {
   }
 
   void step(loop& of, ticks now) {
-    if (std::exchange(of.parked, false)) of.parking.unpark();
+    if (std::exchange(of.parked, false)) of.front.parking.unpark();
     if (token* const done = std::exchange(of.delivering, nullptr)) {
       ++done->delivered;
       ++of.ended;
@@ -176,7 +176,7 @@ class loops_simulation {
     if (!of.real.has_staged()) return;
     of.real.flush([&](parking_word<>& word) {
       for (worker& each : workers_)
-        if (&each.parking == &word) of.charged += tell(each, true, now);
+        if (&each.front.parking == &word) of.charged += tell(each, true, now);
     });
     for (worker& each : workers_) of.charged += tell(each, false, now);
   }
@@ -189,7 +189,7 @@ class loops_simulation {
   }
 
   void step(worker& who, ticks now) {
-    if (std::exchange(who.parked, false)) who.parking.unpark();
+    if (std::exchange(who.parked, false)) who.front.parking.unpark();
     if (std::exchange(who.at_work, false)) now = give_back(who, now);
     // Its own gate comes once more behind the others: with a new turn.
     for (std::size_t looked = 0; looked <= who.from.size(); ++looked) {
@@ -203,7 +203,10 @@ class loops_simulation {
   }
   void start(worker& who, mail& from, ticks now) {
     who.at_work = true;
-    who.running = static_cast<token*>(from.to->at(from.started++).take());
+    slot& place = from.to->at(from.started++);
+    bool const lengthy = who.from.size() > 1 && place.expected() == run_length::lengthy;
+    who.running = static_cast<token*>(place.take());
+    who.front.occupied = lengthy && who.running != nullptr;
     ticks length = setup_.pick_up;
     if (who.running != nullptr) {  // else it is a husk
       ticks const ran = setup_.function / 2 + mix(who.running->index) % setup_.function;
@@ -219,9 +222,10 @@ class loops_simulation {
   ticks give_back(worker& who, ticks now) {
     if (token* const ran = std::exchange(who.running, nullptr))
       ran->outcome = token_state::completed;
+    who.front.occupied = false;
     mail& to = who.from[who.at];
     to.to->returned.hand_over(to.started);
-    ticks const waking = tell(*to.gate, to.gate->parking.notify(), now);
+    ticks const waking = tell(*to.gate, to.gate->front.parking.notify(), now);
     who.busy += waking;
     return now + waking;
   }
@@ -242,7 +246,7 @@ class loops_simulation {
       who.next = who.idle_until;
       return;
     }
-    who.parked = who.parking.try_park();
+    who.parked = who.front.parking.try_park();
     who.next = who.parked ? asleep : now + setup_.look;
   }
 

@@ -53,7 +53,7 @@ class dispatcher {
       : bounds_(bounds), now_(now) {}
 
   /// May throw bad_alloc; strong guarantee.
-  lane_link& add_link(std::shared_ptr<link> shared, parking_word<>& worker);
+  lane_link& add_link(std::shared_ptr<link> shared, worker_front& worker);
   /// An operation whose tokens may wait for max_concurrency. May throw bad_alloc.
   void add_operation(operation_record& operation) { operations_.push_back(&operation); }
 
@@ -99,10 +99,13 @@ class dispatcher {
 
   /// Moves unstarted tokens from behind long ones to idle workers of the lane.
   void balance(std::uint64_t now) noexcept;
-  /// Whether there may be something for balance() to do, once what looks brief has taken long.
-  [[nodiscard]] bool lopsided() const noexcept {
-    return std::ranges::any_of(lanes_, [](lane_state const& lane) {
-      return lane.in_flight > lane.busy && lane.busy < lane.links.size();
+  /// As balance(), where no result has come for a while; also from behind what other gates run.
+  void look_around(std::uint64_t now) noexcept;
+  /// Whether there may be something for that to do, once what looks brief has taken long.
+  [[nodiscard]] bool lopsided(bool other_gates) const noexcept {
+    return std::ranges::any_of(lanes_, [&](lane_state const& lane) {
+      return lane.busy < lane.links.size() &&
+             (lane.in_flight > lane.busy || (other_gates && lane.unseen));
     });
   }
 
@@ -215,6 +218,7 @@ class dispatcher {
     std::size_t waiting = 0;
     std::size_t in_flight = 0;
     std::size_t busy = 0;  ///< workers that have something in flight
+    bool unseen = false;   ///< something was sent off since look_around() found all of it started
     run_estimate estimate;
     service_pace pace;
     std::uint32_t wake_up = 0;  ///< how many functions take as long as one
@@ -239,6 +243,7 @@ class dispatcher {
   }
   [[nodiscard]] lane_link* choose(lane_state& lane, std::uint32_t near, std::uint64_t now) noexcept;
   [[nodiscard]] std::uint32_t company(lane_link const& worker) const noexcept;
+  bool move_one(lane_link& from, lane_link& to, std::uint64_t now) noexcept;
   [[nodiscard]] bool others_get_on(lane_state const& lane, std::uint64_t now) const noexcept;
   void dispatch(token_base& token, lane_link& to, std::uint64_t now) noexcept;
   void admit_from_room(lane_state& lane, std::uint64_t now) noexcept;

@@ -17,12 +17,16 @@ class lane_link {
  public:
   static constexpr std::uint32_t min_credits = 2;
 
-  lane_link(std::shared_ptr<link> shared, parking_word<>& worker) noexcept
+  lane_link(std::shared_ptr<link> shared, worker_front& worker) noexcept
       : shared_(std::move(shared)), worker_(&worker) {}
 
   [[nodiscard]] link& shared() const noexcept { return *shared_; }
   [[nodiscard]] std::shared_ptr<link> const& owner() const noexcept { return shared_; }
-  [[nodiscard]] parking_word<>& worker() const noexcept { return *worker_; }
+  [[nodiscard]] parking_word<>& worker() const noexcept { return worker_->parking; }
+  /// Its worker is busy for long with the token of another gate. A look.
+  [[nodiscard]] bool looks_taken() const noexcept {
+    return in_flight_ == 0 && worker_->occupied.load(std::memory_order_relaxed);
+  }
   [[nodiscard]] std::uint32_t in_flight() const noexcept { return in_flight_; }
   [[nodiscard]] bool alive() const noexcept { return alive_; }
   [[nodiscard]] bool has_credit() const noexcept { return in_flight_ < credits_ && alive_; }
@@ -30,7 +34,7 @@ class lane_link {
   void bury() noexcept { alive_ = false; }
 
   /// Puts a token into the next slot. Needs a credit. Visible to the worker after flush().
-  void stage(token_base& token, bool brief) noexcept {
+  void stage(token_base& token, run_length expected) noexcept {
     assert(has_credit());
     slot& place = shared_->at(sent_);
     ++sent_;
@@ -39,7 +43,7 @@ class lane_link {
     held(place) = &token;
     token.way.in.slot = &place;
     token.where = token_base::place::slot;
-    place.put(token, brief);
+    place.put(token, expected);
   }
 
   [[nodiscard]] bool has_staged() const noexcept { return flushed_ != sent_; }
@@ -48,7 +52,7 @@ class lane_link {
     shared_->first.store(held_[flushed_ % link::capacity], std::memory_order_relaxed);
     flushed_ = sent_;
     shared_->sent.hand_over(sent_);
-    return worker_->notify();
+    return worker_->parking.notify();
   }
 
   /// Takes a token back that its worker has not started: true when it is the gate's again. The slot
@@ -87,6 +91,13 @@ class lane_link {
     return 0;
   }
 
+  /// Whether the worker has begun the oldest token that is out, or has nothing but husks. A look.
+  [[nodiscard]] bool oldest_started() const noexcept {
+    for (std::uint64_t at = collected(); at != sent_; ++at)
+      if (held_[at % link::capacity] != nullptr) return shared_->at(at).look() == nullptr;
+    return true;
+  }
+
   /// Slots that came back and have not been taken back.
   [[nodiscard]] std::size_t returned() const noexcept {
     return static_cast<std::size_t>(shared_->returned.handed_over() - collected());
@@ -121,7 +132,7 @@ class lane_link {
   static constexpr std::uint32_t learn_every = 8;
 
   std::shared_ptr<link> shared_;
-  parking_word<>* worker_;
+  worker_front* worker_;
   std::uint64_t sent_ = 0;     ///< staged ones too
   std::uint64_t flushed_ = 0;  ///< of them those that the worker may see
   std::uint32_t in_flight_ = 0;

@@ -25,14 +25,21 @@ namespace tokengate::detail {
 
 struct token_base;
 
-/// One word, since it travels: the address of the token, and in its lowest bit that the function is
-/// expected to be brief, so that results before it may be published together with its own.
+/// How long a function is expected to take.
+enum class run_length : std::uint8_t {
+  brief,  ///< so little that results before it may be published together with its own
+  medium,
+  lengthy  ///< a hand-over or more, or nobody knows: other gates send their tokens elsewhere
+};
+
+/// One word, since it travels: the address of the token, and in its lowest bits how long the
+/// function is expected to take.
 template <class Token, class Sync>
 class basic_slot {
  public:
   /// Gate. relaxed: handing the slot over publishes it.
-  void put(Token& token, bool brief) noexcept {
-    word_.store(reinterpret_cast<std::uintptr_t>(&token) | (brief ? brief_bit : 0),
+  void put(Token& token, run_length expected) noexcept {
+    word_.store(reinterpret_cast<std::uintptr_t>(&token) | static_cast<std::uintptr_t>(expected),
                 std::memory_order_relaxed);
   }
   /// Worker: the token is its own from now on. Null when the gate has pulled it back.
@@ -51,16 +58,16 @@ class basic_slot {
   [[nodiscard]] Token const* look() const noexcept {
     return token_in(word_.load(std::memory_order_relaxed));
   }
-  [[nodiscard]] bool looks_brief() const noexcept {
-    return (word_.load(std::memory_order_relaxed) & brief_bit) != 0;
+  [[nodiscard]] run_length expected() const noexcept {
+    return static_cast<run_length>(word_.load(std::memory_order_relaxed) & length_bits);
   }
 
  private:
-  static constexpr std::uintptr_t brief_bit = 1;
+  static constexpr std::uintptr_t length_bits = 3;
 
   [[nodiscard]] static Token* token_in(std::uintptr_t word) noexcept {
-    static_assert(alignof(Token) > brief_bit);
-    return reinterpret_cast<Token*>(word & ~brief_bit);
+    static_assert(alignof(Token) > length_bits);
+    return reinterpret_cast<Token*>(word & ~length_bits);
   }
 
   typename Sync::template atomic<std::uintptr_t> word_{0};
@@ -97,6 +104,13 @@ struct return_bell {
 
  protected:
   ~return_bell() = default;
+};
+
+/// The side of a worker that all its gates see.
+struct worker_front {
+  alignas(cache_line) parking_word<> parking{};  ///< gates write it with each batch
+  /// It runs a lengthy function, of whatever gate. A hint, given where a worker has several gates.
+  alignas(cache_line) std::atomic<bool> occupied{false};
 };
 
 /// One gate and one worker. Shared by both, so that either may go first.
