@@ -257,22 +257,16 @@ void start_cache() {
   active.push(freed);
 }
 
-constexpr std::size_t class_of(std::size_t bytes) noexcept {
-  return bytes == 0 ? 0 : (bytes - 1) / class_step;
-}
-
 }  // namespace
 
-void* allocate_block(std::size_t bytes) {
-  auto const index = class_of(bytes);
+void* allocate_block_of_class(std::size_t index) {
   if (index < class_count) [[likely]]
     if (chain& active = cache.classes[index].active; active.first != nullptr) [[likely]]
       return active.pop();
   return get_slowly(index);
 }
 
-void free_block(void* memory, std::size_t bytes) noexcept {
-  auto const index = class_of(bytes);
+void free_block_of_class(void* memory, std::size_t index) noexcept {
   if (index < class_count) [[likely]]
     if (chain& active = cache.classes[index].active; active.length < cache.limit) [[likely]]
       return active.push(static_cast<block*>(memory));

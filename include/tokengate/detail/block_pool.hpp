@@ -19,13 +19,25 @@
 
 namespace tokengate::detail {
 
+/// Blocks are aligned to this, and their size is a multiple of it.
+inline constexpr std::size_t block_alignment = 64;
+
+/// By size class, since the size is known where the type is.
+[[nodiscard]] void* allocate_block_of_class(std::size_t index);
+void free_block_of_class(void* block, std::size_t index) noexcept;
+
+[[nodiscard]] constexpr std::size_t block_class(std::size_t bytes) noexcept {
+  return bytes == 0 ? 0 : (bytes - 1) / block_alignment;
+}
+
 /// @par Cost        no allocation once warm, no lock but for one in chain_length calls
 /// @par Errors      bad_alloc
-[[nodiscard]] void* allocate_block(std::size_t bytes);
-void free_block(void* block, std::size_t bytes) noexcept;
-
-/// Blocks are aligned to this.
-inline constexpr std::size_t block_alignment = 64;
+[[nodiscard]] inline void* allocate_block(std::size_t bytes) {
+  return allocate_block_of_class(block_class(bytes));
+}
+inline void free_block(void* block, std::size_t bytes) noexcept {
+  free_block_of_class(block, block_class(bytes));
+}
 
 /// A stateless standard allocator over the pool.
 template <class T>
