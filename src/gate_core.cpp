@@ -62,6 +62,7 @@ gate_core::gate_core(asio::any_io_executor executor, std::unique_ptr<executor_po
       poll_ticks_(tick_clock::to_ticks(poll_within_turn)),
       turn_ticks_(tick_clock::to_ticks(turn_time)),
       drain_ticks_(tick_clock::to_ticks(options.drain_time)),
+      collect_ticks_(tick_clock::to_ticks(hand_over)),
       publish_after_(tick_clock::to_ticks(publish_after)),
       publish_crowded_after_(tick_clock::to_ticks(publish_crowded_after)),
       hot_limit_(hot_ticks(*pool_, options.hot, options.hot_limit)),

@@ -132,6 +132,7 @@ class gate_core final : public return_bell,
   void post_drain(bool continued) noexcept;
   void continue_drain(bool for_others) noexcept;
   void park_drain() noexcept;
+  void collect_meanwhile(std::uint64_t now) noexcept;
   std::size_t collect(std::size_t budget, std::uint64_t now) noexcept;
   void record_waits(token_base& token, std::uint64_t now, std::uint64_t times) noexcept;
   [[nodiscard]] std::size_t collect_batch(intrusive_list<token_base>& batch, std::size_t budget,
@@ -181,6 +182,7 @@ class gate_core final : public return_bell,
   std::uint64_t const poll_ticks_;
   std::uint64_t const turn_ticks_;
   std::uint64_t const drain_ticks_;
+  std::uint64_t const collect_ticks_;
   std::uint64_t const publish_after_;
   std::uint64_t const publish_crowded_after_;
   std::uint64_t const hot_limit_;

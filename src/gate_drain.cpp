@@ -103,7 +103,7 @@ void gate_core::drain(bool continued, std::uint64_t posted_at) {
       leave();
     }
     if (batch.empty()) return;
-    mine.deliver(batch, until);
+    mine.deliver(batch, now, until);
     // While another turn is posted and results keep coming, they need not wait for it.
     if (budget == 0 || std::exchange(delivery_here().issued_at, 0) > enough) return;
     if (delivery_here().publish_at != 0) publish_staged();
@@ -138,6 +138,19 @@ std::size_t gate_core::collect_batch(intrusive_list<token_base>& batch, std::siz
   if (ready.size() <= budget) batch.splice_back(ready);
   while (batch.size() < budget && !ready.empty()) batch.push_back(*ready.pop_front());
   return returned;
+}
+
+/// Between two handlers of a turn that takes long: workers would run dry, and sleep. With brief
+/// functions they do so anyway, and then it is better to come seldom and with many tokens.
+void gate_core::collect_meanwhile(std::uint64_t now) noexcept {
+  if (!combiner_.try_enter()) return;
+  delivery_here().publish_at = 0;
+  admit_staged();
+  if (dispatcher_.runs_longer_ones()) {
+    if (collect(options_.drain_budget, now) != 0) dispatcher_.pump(now);
+    dispatcher_.balance(now);
+  }
+  leave();
 }
 
 /// Takes what came back, about `budget` of it.

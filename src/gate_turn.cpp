@@ -37,7 +37,8 @@ void gate_core::turn::prepare(std::size_t handlers) noexcept {
   here.crowded = gate_.crowded_lanes();
 }
 
-void gate_core::turn::deliver(intrusive_list<token_base>& batch, std::uint64_t until) {
+void gate_core::turn::deliver(intrusive_list<token_base>& batch, std::uint64_t now,
+                              std::uint64_t until) {
   struct on_exit {
     turn& self;
     intrusive_list<token_base>& batch;
@@ -55,14 +56,21 @@ void gate_core::turn::deliver(intrusive_list<token_base>& batch, std::uint64_t u
     }
   } guard{*this, batch};
   delivery& here = delivery_here();
+  // Credits cover a hand-over: workers that have no more run dry. Those that share their cores with
+  // busy loops could not go on meanwhile.
+  std::uint64_t collect_at = here.crowded != 0 ? until : now + gate_.collect_ticks_;
   while (token_base* token = batch.pop_front()) {
     ++guard.ended;  // ends in any case, also when its handler throws
     token->ops->end(token, ending::deliver);
     if (batch.empty()) break;
     // The stamp of what the handler issued, if it did, will do: it is one handler old at most.
-    auto now = std::exchange(here.issued_at, 0);
+    now = std::exchange(here.issued_at, 0);
     if (now == 0) now = tick_clock::now();
     if (now > until) break;
+    if (now > collect_at) {
+      gate_.collect_meanwhile(now);
+      collect_at = now + gate_.collect_ticks_;
+    }
     if (here.publish_at != 0 && now > here.publish_at) gate_.publish_staged();
   }
 }

@@ -18,7 +18,7 @@ class gate_core::turn {
   void prepare(std::size_t handlers) noexcept;
   /// Outside of it. What is left of the batch when a handler throws, or at `until`, comes first in
   /// the next turn.
-  void deliver(intrusive_list<token_base>& batch, std::uint64_t until);
+  void deliver(intrusive_list<token_base>& batch, std::uint64_t now, std::uint64_t until);
 
  private:
   gate_core& gate_;

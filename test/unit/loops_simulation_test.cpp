@@ -74,15 +74,22 @@ TEST(loops_simulation, gates_share_nothing_but_the_workers_where_wake_ups_are_fr
   check_all_sizes(0);
 }
 
-// Each wake-up costs the loop, so it had better not wake workers for what others do as soon.
-TEST(loops_simulation, brief_functions_lose_nothing_to_a_pool_that_is_larger_than_they_need) {
-  for (ticks function : {300, 1'000, 3'000}) {
-    SCOPED_TRACE(testing::Message() << "functions of " << function << " ns");
-    loops_setup setup{.workers = 2, .function = function};
-    auto const few = loops_simulation(setup).run();
-    setup.workers = 16;
-    EXPECT_GE(loops_simulation(setup).run().all * 10, few.all * 9);
-  }
+// Each wake-up costs the loop: workers are not woken for what others do as soon, nor left without
+// work while a turn delivers, so that they go to sleep.
+TEST(loops_simulation, pool_that_is_larger_than_a_loop_needs_costs_it_little) {
+  for (ticks function : {300, 1'000, 3'000, 10'000})
+    for (ticks handler : {100, 1'000, 5'000}) {
+      SCOPED_TRACE(testing::Message()
+                   << "functions of " << function << " ns, handlers of " << handler);
+      std::uint64_t most = 0;
+      for (std::size_t workers : {1, 2, 4, 8}) {
+        loops_setup const setup{.workers = workers, .function = function, .handler = handler};
+        most = std::max(most, loops_simulation(setup).run().all);
+      }
+      loops_setup const all{.workers = 16, .function = function, .handler = handler};
+      EXPECT_GE(static_cast<double>(loops_simulation(all).run().all),
+                least_share * static_cast<double>(most));
+    }
 }
 
 // What would be found, if it were so.

@@ -180,6 +180,12 @@ class dispatcher {
   [[nodiscard]] run_estimate const& estimate(std::size_t lane) const noexcept {
     return lanes_[lane].estimate;
   }
+  /// Whether a worker that has all its slots full is busy with them for more than a hand-over.
+  [[nodiscard]] bool runs_longer_ones() const noexcept {
+    return std::ranges::any_of(lanes_, [&](lane_state const& lane) {
+      return lane.in_flight != 0 && lane.estimate.mean() * link::capacity >= hand_over_;
+    });
+  }
   /// Prefer not to route to this core, where the loop runs.
   void avoid_core(std::uint32_t core) noexcept { avoid_ = core; }
   /// Ticks that credits have to cover.
