@@ -142,13 +142,14 @@ dispatcher::step dispatcher::try_dispatch(token_base& token, std::uint64_t now) 
 /// Join the queue that is through first: the shortest, where a worker that sleeps counts as one
 /// with as much before it as is done while it wakes up, if functions are brief. Among equals: where
 /// nothing else of this gate runs, or only heavy work, which gives way at once (record 6), where a
-/// worker is awake, not on the loop's own core; children near their lead. Last of all: behind a
-/// lengthy function of another gate; and with brief functions the loop's own core, since its worker
-/// takes the core from it, unless the others are stuck.
+/// worker is awake, not on the loop's own core; children near their lead, which may wait for them,
+/// so they do not wait behind it. Last of all: behind a lengthy function of another gate; and with
+/// brief functions the loop's own core, since its worker takes the core from it, unless the others
+/// are stuck.
 lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near, std::uint64_t now) noexcept {
   bool const brief = lane.estimate.known() && lane.estimate.mean() < hand_over_;
-  bool const all_brief = lane.estimate.recent_peak() < hand_over_;
-  std::uint32_t const asleep = 2 + (all_brief ? 32 * lane.wake_up : 0);
+  bool const may_wait = lane.estimate.recent_peak() < hand_over_ && near == token_extras::no_core;
+  std::uint32_t const asleep = 2 + (may_wait ? 32 * lane.in_a_wake_up : 0);
   lane_link* best = nullptr;
   lane_link* sleeper = nullptr;
   std::uint32_t best_cost = ~std::uint32_t{0};
@@ -163,7 +164,7 @@ lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near, std::uint64_
       if (core == avoid_) cost += brief && others_get_on(lane, now) ? 32 * link::capacity : 6;
     }
     if (candidate->looks_taken()) cost += 32 * link::capacity;
-    if (candidate->worker().looks_parked()) {
+    if (candidate->worker().looks_parked() && !candidate->has_staged()) {
       cost += asleep;
       if (candidate->in_flight() == 0 && core != avoid_) sleeper = candidate;
     }
@@ -172,10 +173,18 @@ lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near, std::uint64_
       best_cost = cost;
     }
   }
-  if (sleeper != nullptr && best != sleeper && best->in_flight() != 0 &&
-      best->oldest_age(now) >= hand_over_ && best->returned() == 0)
-    return sleeper;
-  return best;
+  if (best == nullptr) return nullptr;
+  bool const stuck =
+      best->in_flight() != 0 && best->oldest_age(now) >= hand_over_ && best->returned() == 0;
+  if (sleeper != nullptr && stuck) return sleeper;
+  return best->looks_taken() && another_returns(lane) ? nullptr : best;
+}
+
+/// Whether a worker of the lane has as much of this gate as it may: what waits gets a place when
+/// something of it comes back.
+bool dispatcher::another_returns(lane_state const& lane) noexcept {
+  return std::ranges::any_of(
+      lane.links, [](lane_link const* each) { return each->alive() && !each->has_credit(); });
 }
 
 /// What it costs that other lanes have something in flight on the worker's core.
@@ -214,10 +223,10 @@ void dispatcher::dispatch(token_base& token, lane_link& to, std::uint64_t now) n
   // watched only if it may have to wait in the mailbox.
   if (!token.simple && token.extras != nullptr && token.extras->deadline != time_point::max() &&
       token.extras->heap_index == not_in_heap &&
-      (to.in_flight() != 0 || token.ops->request_stop != nullptr))
+      (to.in_flight() != 0 || to.looks_taken() || token.ops->request_stop != nullptr))
     watch(token, token.extras->deadline);
   if (!to.has_staged()) dirty_.push_back(&to);
-  lane.unseen = true;
+  lane.unstarted = true;
   to.stage(token, expected);
 }
 

@@ -1,4 +1,5 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <algorithm>
 #include <utility>
 
 #include "tokengate/detail/dispatcher.hpp"
@@ -10,8 +11,8 @@ namespace tokengate::detail {
 namespace {
 
 /// A token that was sent to a worker that sleeps, or shares its core, is picked up within so many
-/// hand-overs. One that was not lies behind what another gate runs.
-constexpr std::uint64_t patience_with_others = 8;
+/// hand-overs. One that was not lies behind a function that takes far longer than was expected.
+constexpr std::uint64_t hand_overs_until_stuck = 8;
 
 }  // namespace
 
@@ -36,7 +37,8 @@ token_base* dispatcher::give_back(lane_link& from) noexcept {
   }
   lane.estimate.add(ran);
   lane.pace.finished();
-  if (from.learn(lane.estimate, hand_over_)) lane.wake_up = from.credits() - lane_link::min_credits;
+  if (from.learn(lane.estimate, hand_over_))
+    lane.in_a_wake_up = from.credits() - lane_link::min_credits;
   token->operation->estimate.add(ran);
   if (token->extras == nullptr && chains_.empty()) [[likely]] {
     token->operation->outcomes[static_cast<std::size_t>(token->outcome)].add();
@@ -48,14 +50,19 @@ token_base* dispatcher::give_back(lane_link& from) noexcept {
   return token;
 }
 
-/// The oldest that has not been started and is not bound to its worker.
-bool dispatcher::move_one(lane_link& from, lane_link& to, std::uint64_t now) noexcept {
-  token_base* moved = nullptr;
-  from.for_each_out([&](token_base& token, slot& place) {
+/// The oldest that has not been started and is not bound to its worker. A look.
+token_base* dispatcher::first_waiting(lane_link& of) noexcept {
+  token_base* found = nullptr;
+  of.for_each_out([&](token_base& token, slot& place) {
     bool const keyed = token.extras != nullptr && token.extras->bound != nullptr;
-    if (moved == nullptr && !keyed && pull_back(from, place)) moved = &token;
+    if (found == nullptr && !keyed && place.look() != nullptr) found = &token;
   });
-  if (moved == nullptr) return false;
+  return found;
+}
+
+bool dispatcher::move_one(lane_link& from, lane_link& to, std::uint64_t now) noexcept {
+  token_base* const moved = first_waiting(from);
+  if (moved == nullptr || !pull_back(from, *moved->way.in.slot)) return false;
   dispatch(*moved, to, now);
   return true;
 }
@@ -65,31 +72,50 @@ void dispatcher::balance(std::uint64_t now) noexcept {
     if (lane.in_flight == lane.busy || lane.busy == lane.links.size() || !lane.backlog.empty())
       continue;
     for (lane_link* idle : lane.links) {
-      if (idle->in_flight() != 0 || !idle->alive()) continue;
+      if (idle->in_flight() != 0 || !idle->alive() || idle->looks_taken()) continue;
+      bool moved = false;
       for (lane_link* stuck : lane.links) {
         if (stuck->in_flight() < 2) continue;
         // Functions are long, or one is that was not expected to be.
         if (lane.estimate.mean() < hand_over_ && stuck->oldest_age(now) < hand_over_) continue;
-        if (move_one(*stuck, *idle, now)) break;
+        moved = move_one(*stuck, *idle, now);
+        if (moved) break;
       }
+      if (!moved) break;  // nor would there be anything for the next
     }
   }
+}
+
+/// Where what lies behind something stuck gets on: a worker that does. What may only be late, as it
+/// has nothing of this gate ahead of it, goes to one with nothing at all, lest it goes round.
+lane_link* dispatcher::refuge(lane_state& lane, lane_link const& from, std::uint64_t patience,
+                              std::uint64_t now) noexcept {
+  lane_link* best = nullptr;
+  for (lane_link* each : lane.links) {
+    if (each == &from || !each->has_credit() || each->looks_taken()) continue;
+    if (each->in_flight() != 0 && (from.in_flight() < 2 || each->oldest_age(now) >= patience))
+      continue;
+    if (best == nullptr || each->in_flight() < best->in_flight()) best = each;
+  }
+  return best;
 }
 
 void dispatcher::look_around(std::uint64_t now) noexcept {
   balance(now);
   for (lane_state& lane : lanes_) {
-    lane.unseen = false;
+    lane.unstarted = false;
+    if (lane.links.size() < 2) continue;
+    auto const patience =
+        std::max(hand_overs_until_stuck * hand_over_, 2 * lane.estimate.recent_peak());
     for (lane_link* stuck : lane.links) {
-      if (stuck->in_flight() == 0 || stuck->oldest_started()) continue;
-      lane.unseen = true;
-      if (stuck->oldest_age(now) < patience_with_others * hand_over_) continue;
-      for (lane_link* idle : lane.links)
-        if (idle->in_flight() == 0 && idle->alive() && !idle->looks_taken() &&
-            move_one(*stuck, *idle, now))
-          break;
+      if (stuck->in_flight() == 0 || first_waiting(*stuck) == nullptr) continue;
+      lane.unstarted = true;
+      if (stuck->oldest_age(now) < patience) continue;
+      while (lane_link* to = refuge(lane, *stuck, patience, now))
+        if (!move_one(*stuck, *to, now)) break;
     }
   }
+  pump(now);
 }
 
 void dispatcher::stop(token_base& token) noexcept {

@@ -13,6 +13,8 @@ namespace {
 /// What a mailbox has to cover: a wake-up of the loop, and one of the worker.
 constexpr std::chrono::nanoseconds hand_over = std::chrono::microseconds(20);
 constexpr std::chrono::nanoseconds brief = std::chrono::microseconds(1);
+/// Drains that follow each other look this often for tokens that are stuck.
+constexpr std::chrono::nanoseconds look_every = std::chrono::microseconds(100);
 /// A hot drain polls this long within one turn before the sockets get theirs.
 constexpr std::chrono::nanoseconds poll_within_turn = std::chrono::nanoseconds(1500);
 /// As long as results keep coming, a turn goes on for about this.
@@ -63,6 +65,7 @@ gate_core::gate_core(asio::any_io_executor executor, std::unique_ptr<executor_po
       turn_ticks_(tick_clock::to_ticks(turn_time)),
       drain_ticks_(tick_clock::to_ticks(options.drain_time)),
       collect_ticks_(tick_clock::to_ticks(hand_over)),
+      look_ticks_(tick_clock::to_ticks(look_every)),
       publish_after_(tick_clock::to_ticks(publish_after)),
       publish_crowded_after_(tick_clock::to_ticks(publish_crowded_after)),
       hot_limit_(hot_ticks(*pool_, options.hot, options.hot_limit)),

@@ -133,6 +133,7 @@ class gate_core final : public return_bell,
   void continue_drain(bool for_others) noexcept;
   void park_drain() noexcept;
   void collect_meanwhile(std::uint64_t now) noexcept;
+  void look(std::uint64_t now) noexcept;
   std::size_t collect(std::size_t budget, std::uint64_t now) noexcept;
   void record_waits(token_base& token, std::uint64_t now, std::uint64_t times) noexcept;
   [[nodiscard]] std::size_t collect_batch(intrusive_list<token_base>& batch, std::size_t budget,
@@ -183,6 +184,7 @@ class gate_core final : public return_bell,
   std::uint64_t const turn_ticks_;
   std::uint64_t const drain_ticks_;
   std::uint64_t const collect_ticks_;
+  std::uint64_t const look_ticks_;
   std::uint64_t const publish_after_;
   std::uint64_t const publish_crowded_after_;
   std::uint64_t const hot_limit_;
@@ -207,7 +209,8 @@ class gate_core final : public return_bell,
   std::size_t first_link_ = 0;
   std::optional<asio::steady_timer> timer_;
   dispatcher::time_point timer_at_ = dispatcher::time_point::max();
-  dispatcher::time_point look_at_ = dispatcher::time_point::max();  ///< for what lies behind others
+  dispatcher::time_point look_at_ = dispatcher::time_point::max();  ///< see look_later()
+  std::uint64_t looked_at_ = 0;                                     ///< ticks
   bool overloaded_ = false;
   bool overload_logged_ = false;
   std::chrono::steady_clock::time_point overload_at_{};  ///< when its begin was last logged

@@ -130,7 +130,7 @@ std::size_t gate_core::collect_batch(intrusive_list<token_base>& batch, std::siz
     dispatcher_.pump(now);
     hot_until_ = now + hot_span();
   }
-  dispatcher_.balance(now);
+  look(now);
   if (dispatcher_.watches()) dispatcher_.expire(std::chrono::steady_clock::now());
   bury_dead_links(now);
 
@@ -148,9 +148,16 @@ void gate_core::collect_meanwhile(std::uint64_t now) noexcept {
   admit_staged();
   if (dispatcher_.runs_longer_ones()) {
     if (collect(options_.drain_budget, now) != 0) dispatcher_.pump(now);
-    dispatcher_.balance(now);
+    look(now);
   }
   leave();
+}
+
+/// For tokens that could get on elsewhere.
+void gate_core::look(std::uint64_t now) noexcept {
+  if (now - looked_at_ < look_ticks_) return dispatcher_.balance(now);
+  looked_at_ = now;
+  dispatcher_.look_around(now);
 }
 
 /// Takes what came back, about `budget` of it.

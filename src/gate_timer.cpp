@@ -52,7 +52,7 @@ void gate_core::on_timer() noexcept {
   enter();
   timer_at_ = look_at_ = dispatcher::time_point::max();
   dispatcher_.expire(std::chrono::steady_clock::now());
-  dispatcher_.look_around(tick_clock::now());
+  dispatcher_.look_around(looked_at_ = tick_clock::now());
   leave();
 }
 

@@ -1,7 +1,12 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include <gtest/gtest.h>
 
+#include <array>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/post.hpp>
 #include <string>
+#include <thread>
 
 #include "support/gate_fixture.hpp"
 #include "tokengate/channel.hpp"
@@ -14,7 +19,8 @@ namespace {
 
 class stuck_worker : public gate_fixture {
  public:
-  stuck_worker() : gate_fixture({}, 2) {}
+  explicit stuck_worker(hot_drain hot = hot_drain::automatic)
+      : gate_fixture({.hot = hot}, 2), other_(loop_.executor(), workers_, {.hot = hot}) {}
 
   /// So many tokens one after the other, so that the gate knows their functions to be brief.
   void learn(gate& on, operation const& what) {
@@ -43,20 +49,8 @@ class stuck_worker : public gate_fixture {
     EXPECT_TRUE(line.try_send(int{behind})) << ended << " had ended";
     run_until_done(stuck);
   }
-};
 
-TEST_F(stuck_worker, does_not_keep_what_lies_behind_a_function_that_blocks) {
-  if (workers_.cores() < 2) GTEST_SKIP() << "one worker per lane";
-  auto const what = gate_->define({.operation = "brief"});
-  for (int round = 0; round != 20 && !HasFailure(); ++round) {
-    learn(*gate_, what);
-    block_with_others_behind(what);
-  }
-}
-
-/// Another gate on the same workers, with a function that blocks until this one's tokens are done.
-class stuck_worker_of_another_gate : public stuck_worker {
- public:
+  /// A function of the other gate blocks until tokens of this one are done.
   void run_beside(operation const& what) {
     blocker busy;
     outcome<void> stuck;
@@ -73,22 +67,116 @@ class stuck_worker_of_another_gate : public stuck_worker {
     run_until_done(stuck);
   }
 
-  gate other_{loop_.executor(), workers_};
+  /// Handlers that run while nothing ends.
+  std::size_t handlers_meanwhile() {
+    loop_.context.restart();
+    loop_.context.run_for(std::chrono::milliseconds(20));  // what has to settle
+    return loop_.context.run_for(std::chrono::milliseconds(100));
+  }
+
+  gate other_;
 };
 
-TEST_F(stuck_worker_of_another_gate, does_not_keep_what_comes_later) {
+/// Nobody polls for results: only a timer looks.
+class stuck_worker_of_a_loop_that_sleeps : public stuck_worker {
+ public:
+  stuck_worker_of_a_loop_that_sleeps() : stuck_worker(hot_drain::off) {}
+};
+
+TEST_F(stuck_worker, does_not_keep_what_lies_behind_it) {
+  if (workers_.cores() < 2) GTEST_SKIP() << "one worker per lane";
+  auto const what = gate_->define({.operation = "brief"});
+  for (int round = 0; round != 20 && !HasFailure(); ++round) {
+    learn(*gate_, what);
+    block_with_others_behind(what);
+  }
+}
+
+TEST_F(stuck_worker_of_a_loop_that_sleeps, does_not_keep_what_lies_behind_it) {
+  if (workers_.cores() < 2) GTEST_SKIP() << "one worker per lane";
+  auto const what = gate_->define({.operation = "brief"});
+  for (int round = 0; round != 20 && !HasFailure(); ++round) {
+    learn(*gate_, what);
+    block_with_others_behind(what);
+  }
+}
+
+TEST_F(stuck_worker, does_not_keep_what_comes_later_from_another_gate) {
   if (workers_.cores() < 2) GTEST_SKIP() << "one worker per lane";
   for (int round = 0; round != 20 && !HasFailure(); ++round)
     run_beside(other_.define({.operation = "unknown " + std::to_string(round)}));
 }
 
-TEST_F(stuck_worker_of_another_gate, does_not_keep_what_comes_later_when_it_was_to_be_brief) {
+TEST_F(stuck_worker, does_not_keep_what_comes_later_though_it_was_to_be_brief) {
   if (workers_.cores() < 2) GTEST_SKIP() << "one worker per lane";
   auto const what = other_.define({.operation = "brief"});
   for (int round = 0; round != 20 && !HasFailure(); ++round) {
     learn(other_, what);
     run_beside(what);
   }
+}
+
+TEST_F(stuck_worker_of_a_loop_that_sleeps,
+       does_not_keep_what_comes_later_though_it_was_to_be_brief) {
+  if (workers_.cores() < 2) GTEST_SKIP() << "one worker per lane";
+  auto const what = other_.define({.operation = "brief"});
+  for (int round = 0; round != 20 && !HasFailure(); ++round) {
+    learn(other_, what);
+    run_beside(what);
+  }
+}
+
+// The token was moved away from behind it, and what is left of it there cannot be.
+TEST_F(stuck_worker, leaves_the_loop_asleep_when_there_is_nothing_to_move) {
+  auto const what = gate_->define({.operation = "brief"});
+  learn(*gate_, what);
+  blocker busy;
+  outcome<void> stuck, behind;
+  asio::post(loop_.context, [&] {
+    gate_->async_run(what, busy.function(), keep(stuck));
+    gate_->async_run(
+        what, [] {}, keep(behind));
+  });
+  if (workers_.cores() > 1) run_until_done(behind);
+  EXPECT_LT(handlers_meanwhile(), 10u) << "once a millisecond, if a timer ran";
+  busy.release();
+  run_until_done(stuck);
+  run_until_done(behind);
+}
+
+TEST_F(stuck_worker, leaves_the_loop_asleep_when_what_lies_behind_it_has_its_key) {
+  blocker busy;
+  outcome<void> stuck, behind;
+  gate_->async_run(busy.function()).keyed(1)(keep(stuck));
+  gate_->async_run([] {}).keyed(1)(keep(behind));
+  EXPECT_LT(handlers_meanwhile(), 10u);
+  busy.release();
+  run_until_done(stuck);
+  run_until_done(behind);
+}
+
+// Its tokens were cancelled while all workers were busy for the other gate; slots are still there.
+TEST_F(stuck_worker, does_not_keep_a_loop_with_nothing_out) {
+  std::array<blocker, 2> busy;
+  std::size_t const cores = workers_.cores();
+  std::thread elsewhere([&] {
+    loop others;
+    gate taken(others.executor(), workers_);
+    std::array<outcome<void>, 2> ended;
+    for (std::size_t i = 0; i != cores; ++i) taken.async_run(busy[i].function(), keep(ended[i]));
+    others.run_out();
+  });
+  for (std::size_t i = 0; i != cores; ++i) busy[i].wait_entered();
+  std::array<asio::cancellation_signal, 4> cancel;
+  std::array<outcome<void>, 4> ended;
+  for (std::size_t i = 0; i != ended.size(); ++i)
+    gate_->async_run([] {}, asio::bind_cancellation_slot(cancel[i].slot(), keep(ended[i])));
+  for (auto& each : cancel) each.emit(asio::cancellation_type::all);
+  for (auto const& each : ended) run_until_done(each);
+  if (cores > 1) busy[0].release();
+  loop_.run_out();
+  for (auto& each : busy) each.release();
+  elsewhere.join();
 }
 
 }  // namespace

@@ -149,7 +149,6 @@ TEST_F(dispatcher_by_value, light_function_goes_to_an_idle_core_or_beside_heavy_
   EXPECT_EQ(beside_medium.in_flight(), 1u);
 }
 
-// The one before it may block, on this very token even, however brief such functions have been.
 /// One worker is awake, the other sleeps, and the gate has seen some functions that took so long.
 class dispatcher_with_a_sleeper : public dispatcher_by_value {
  protected:
@@ -219,9 +218,59 @@ TEST_F(dispatcher_by_value, nothing_goes_behind_what_another_gate_runs_for_long)
   auto& other = add_worker(1);
   fronts_[0].occupied = true;
   while (other.has_credit()) dispatcher_.admit(make(), 1);
-  EXPECT_EQ(taken.in_flight(), 0u);
   dispatcher_.admit(make(), 1);
-  EXPECT_EQ(taken.in_flight(), 1u) << "rather there than nowhere";
+  EXPECT_EQ(taken.in_flight(), 0u);
+  EXPECT_EQ(dispatcher_.waiting(lane_index(weight::medium)), 1u) << "for a result of the other";
+  dispatcher_.set_hand_over(1);
+  dispatcher_.balance(1'000'000);
+  EXPECT_EQ(taken.in_flight(), 0u);
+}
+
+TEST_F(dispatcher_by_value, behind_what_another_gate_runs_is_better_than_nowhere) {
+  auto& taken = add_worker(0);
+  fronts_[0].occupied = true;
+  auto& taken_too = add_worker(1);
+  fronts_[1].occupied = true;
+  dispatcher_.admit(make(), 1);
+  EXPECT_EQ(taken.in_flight() + taken_too.in_flight(), 1u);
+}
+
+TEST_F(dispatcher_by_value,
+       looking_around_moves_what_lies_behind_one_that_is_stuck_to_who_gets_on) {
+  dispatcher_.set_hand_over(100);
+  auto& stuck = add_worker(0);
+  for (int i = 0; i != 2; ++i) dispatcher_.admit(make(), 1);
+  dispatcher_.flush([](parking_word<>&) {});
+  token_base* const blocks = stuck.shared().at(0).take();
+  auto& busy = add_worker(1);
+  dispatcher_.admit(make(), 801);
+  EXPECT_EQ(busy.in_flight(), 1u);
+  dispatcher_.look_around(801);
+  EXPECT_EQ(busy.in_flight(), 2u);
+  EXPECT_EQ(stuck.in_flight(), 2u) << "one of them a husk";
+  dispatcher_.look_around(2000);
+  EXPECT_EQ(busy.in_flight(), 2u);
+  blocks->outcome = token_state::completed;
+  blocks->ran = 1;
+  (void)stuck.shared().at(1).take();
+  stuck.shared().returned.hand_over(2);
+  for (int i = 0; i != 2; ++i) dispatcher_.give_back(stuck);
+}
+
+TEST_F(dispatcher_by_value, husks_and_what_has_a_key_need_no_look) {
+  dispatcher_.set_hand_over(100);
+  auto& bound = add_worker(0);
+  stub& first = make();
+  stub& second = make();
+  for (stub* each : {&first, &second}) each->with_extras().has_key = true;
+  for (stub* each : {&first, &second}) dispatcher_.admit(*each, 1);
+  ASSERT_EQ(bound.in_flight(), 2u);
+  add_worker(1);
+  EXPECT_TRUE(dispatcher_.lopsided(false));
+  dispatcher_.look_around(1'000'000);
+  EXPECT_EQ(bound.in_flight(), 2u);
+  EXPECT_FALSE(dispatcher_.lopsided(true));
+  for (int i = 0; i != 2; ++i) run_one(bound, 1);
 }
 
 TEST_F(dispatcher_by_value, looking_around_moves_what_is_not_picked_up) {

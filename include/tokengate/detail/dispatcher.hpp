@@ -97,16 +97,19 @@ class dispatcher {
   /// for the statistics. Call pump() afterwards.
   token_base* give_back(lane_link& from) noexcept;
 
-  /// Moves unstarted tokens from behind long ones to idle workers of the lane.
+  /// Moves unstarted tokens from behind long ones to workers of the lane that have nothing, not
+  /// even a husk.
   void balance(std::uint64_t now) noexcept;
-  /// As balance(), where no result has come for a while; also from behind what other gates run.
+  /// Also moves what has not been started for long, whatever is ahead of it, to workers that get
+  /// on.
   void look_around(std::uint64_t now) noexcept;
-  /// Whether there may be something for that to do, once what looks brief has taken long.
+  /// Whether look_around() may find something to do, if no result comes for a while.
   [[nodiscard]] bool lopsided(bool other_gates) const noexcept {
-    return std::ranges::any_of(lanes_, [&](lane_state const& lane) {
-      return lane.busy < lane.links.size() &&
-             (lane.in_flight > lane.busy || (other_gates && lane.unseen));
-    });
+    return held_ != 0 && std::ranges::any_of(lanes_, [&](lane_state const& lane) {
+             return lane.busy != 0 && lane.busy < lane.links.size() &&
+                    (lane.in_flight > lane.busy || other_gates) &&
+                    (lane.unstarted || !lane.backlog.empty());
+           });
   }
 
   /// A stop was requested: the token is withdrawn if it has not started.
@@ -223,11 +226,11 @@ class dispatcher {
     std::vector<lane_link*> links;
     std::size_t waiting = 0;
     std::size_t in_flight = 0;
-    std::size_t busy = 0;  ///< workers that have something in flight
-    bool unseen = false;   ///< something was sent off since look_around() found all of it started
+    std::size_t busy = 0;    ///< workers that have something in flight
+    bool unstarted = false;  ///< something may not have been; false when look_around() found so
     run_estimate estimate;
     service_pace pace;
-    std::uint32_t wake_up = 0;  ///< how many functions take as long as one
+    std::uint32_t in_a_wake_up = 0;  ///< so many functions take as long as one
   };
   using keys =
       std::unordered_map<std::uint64_t, key_record, std::hash<std::uint64_t>, std::equal_to<>,
@@ -250,6 +253,10 @@ class dispatcher {
   [[nodiscard]] lane_link* choose(lane_state& lane, std::uint32_t near, std::uint64_t now) noexcept;
   [[nodiscard]] std::uint32_t company(lane_link const& worker) const noexcept;
   bool move_one(lane_link& from, lane_link& to, std::uint64_t now) noexcept;
+  [[nodiscard]] token_base* first_waiting(lane_link& of) noexcept;
+  [[nodiscard]] lane_link* refuge(lane_state& lane, lane_link const& from, std::uint64_t patience,
+                                  std::uint64_t now) noexcept;
+  [[nodiscard]] static bool another_returns(lane_state const& lane) noexcept;
   [[nodiscard]] bool others_get_on(lane_state const& lane, std::uint64_t now) const noexcept;
   void dispatch(token_base& token, lane_link& to, std::uint64_t now) noexcept;
   void admit_from_room(lane_state& lane, std::uint64_t now) noexcept;

@@ -91,13 +91,6 @@ class lane_link {
     return 0;
   }
 
-  /// Whether the worker has begun the oldest token that is out, or has nothing but husks. A look.
-  [[nodiscard]] bool oldest_started() const noexcept {
-    for (std::uint64_t at = collected(); at != sent_; ++at)
-      if (held_[at % link::capacity] != nullptr) return shared_->at(at).look() == nullptr;
-    return true;
-  }
-
   /// Slots that came back and have not been taken back.
   [[nodiscard]] std::size_t returned() const noexcept {
     return static_cast<std::size_t>(shared_->returned.handed_over() - collected());
