@@ -183,8 +183,9 @@ lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near, std::uint64_
 /// Whether a worker of the lane has as much of this gate as it may: what waits gets a place when
 /// something of it comes back.
 bool dispatcher::another_returns(lane_state const& lane) noexcept {
-  return std::ranges::any_of(
-      lane.links, [](lane_link const* each) { return each->alive() && !each->has_credit(); });
+  return std::ranges::any_of(lane.links, [](lane_link const* each) {
+    return each->alive() && !each->has_credit() && each->tokens() != 0;
+  });
 }
 
 /// What it costs that other lanes have something in flight on the worker's core.
@@ -226,7 +227,7 @@ void dispatcher::dispatch(token_base& token, lane_link& to, std::uint64_t now) n
       (to.in_flight() != 0 || to.looks_taken() || token.ops->request_stop != nullptr))
     watch(token, token.extras->deadline);
   if (!to.has_staged()) dirty_.push_back(&to);
-  lane.unstarted = true;
+  lane.unstarted = unstarted::maybe;
   to.stage(token, expected);
 }
 

@@ -8,14 +8,6 @@
 // The way back: returned slots, withdrawal, expiry, and what ends a token.
 
 namespace tokengate::detail {
-namespace {
-
-/// A token that was sent to a worker that sleeps, or shares its core, is picked up within so many
-/// hand-overs. One that was not lies behind a function that takes far longer than was expected.
-constexpr std::uint64_t hand_overs_until_stuck = 8;
-
-}  // namespace
-
 token_base* dispatcher::give_back(lane_link& from) noexcept {
   link const& to = from.shared();
   lane_state& lane = lanes_[to.lane];
@@ -52,12 +44,9 @@ token_base* dispatcher::give_back(lane_link& from) noexcept {
 
 /// The oldest that has not been started and is not bound to its worker. A look.
 token_base* dispatcher::first_waiting(lane_link& of) noexcept {
-  token_base* found = nullptr;
-  of.for_each_out([&](token_base& token, slot& place) {
-    bool const keyed = token.extras != nullptr && token.extras->bound != nullptr;
-    if (found == nullptr && !keyed && place.look() != nullptr) found = &token;
+  return of.find_out([](token_base const& token, slot const& place) {
+    return place.look() != nullptr && (token.extras == nullptr || token.extras->bound == nullptr);
   });
-  return found;
 }
 
 bool dispatcher::move_one(lane_link& from, lane_link& to, std::uint64_t now) noexcept {
@@ -86,15 +75,15 @@ void dispatcher::balance(std::uint64_t now) noexcept {
   }
 }
 
-/// Where what lies behind something stuck gets on: a worker that does. What may only be late, as it
-/// has nothing of this gate ahead of it, goes to one with nothing at all, lest it goes round.
-lane_link* dispatcher::refuge(lane_state& lane, lane_link const& from, std::uint64_t patience,
+/// Where what lies behind something stuck gets on: a worker that does. What has nothing of this
+/// gate ahead of it goes to one with nothing at all, lest it goes round.
+lane_link* dispatcher::refuge(lane_state& lane, lane_link const& from, bool heads,
                               std::uint64_t now) noexcept {
   lane_link* best = nullptr;
   for (lane_link* each : lane.links) {
     if (each == &from || !each->has_credit() || each->looks_taken()) continue;
-    if (each->in_flight() != 0 && (from.in_flight() < 2 || each->oldest_age(now) >= patience))
-      continue;
+    bool const gets_on = each->tokens() != 0 && each->oldest_age(now) < stuck_after();
+    if (each->in_flight() != 0 && (heads || !gets_on)) continue;
     if (best == nullptr || each->in_flight() < best->in_flight()) best = each;
   }
   return best;
@@ -103,15 +92,20 @@ lane_link* dispatcher::refuge(lane_state& lane, lane_link const& from, std::uint
 void dispatcher::look_around(std::uint64_t now) noexcept {
   balance(now);
   for (lane_state& lane : lanes_) {
-    lane.unstarted = false;
+    lane.unstarted = unstarted::none;
     if (lane.links.size() < 2) continue;
-    auto const patience =
-        std::max(hand_overs_until_stuck * hand_over_, 2 * lane.estimate.recent_peak());
     for (lane_link* stuck : lane.links) {
-      if (stuck->in_flight() == 0 || first_waiting(*stuck) == nullptr) continue;
-      lane.unstarted = true;
-      if (stuck->oldest_age(now) < patience) continue;
-      while (lane_link* to = refuge(lane, *stuck, patience, now))
+      auto const age = stuck->oldest_age(now);
+      if (stuck->tokens() == 0 || (age < stuck_after() && lane.unstarted != unstarted::none))
+        continue;
+      token_base const* const waiting = first_waiting(*stuck);
+      if (waiting == nullptr) continue;
+      if (lane.unstarted == unstarted::none) lane.unstarted = unstarted::seen;
+      bool const heads = waiting == stuck->oldest();
+      // Nobody knows how long a function of another gate takes; its own are as long as before.
+      if (age < (heads ? stuck_after() : std::max(stuck_after(), 2 * lane.estimate.recent_peak())))
+        continue;
+      while (lane_link* to = refuge(lane, *stuck, heads, now))
         if (!move_one(*stuck, *to, now)) break;
     }
   }

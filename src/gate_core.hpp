@@ -134,10 +134,11 @@ class gate_core final : public return_bell,
   void park_drain() noexcept;
   void collect_meanwhile(std::uint64_t now) noexcept;
   void look(std::uint64_t now) noexcept;
+  [[nodiscard]] std::size_t room_for_ready(std::size_t budget) noexcept;
   std::size_t collect(std::size_t budget, std::uint64_t now) noexcept;
   void record_waits(token_base& token, std::uint64_t now, std::uint64_t times) noexcept;
   [[nodiscard]] std::size_t collect_batch(intrusive_list<token_base>& batch, std::size_t budget,
-                                          std::uint64_t now) noexcept;
+                                          std::size_t room, std::uint64_t now) noexcept;
   [[nodiscard]] std::uint8_t busy_lanes() const noexcept;
   [[nodiscard]] std::uint8_t crowded_lanes() const noexcept;
   void publish_staged() noexcept;
@@ -154,7 +155,7 @@ class gate_core final : public return_bell,
   void set_timer() noexcept;
   void look_later() noexcept;
   void rest_timer() noexcept;
-  void on_timer() noexcept;
+  void on_timer(dispatcher::time_point set_to) noexcept;
 
   // gate_life.cpp
   void withdraw_and_stop(error why) noexcept;
@@ -210,7 +211,8 @@ class gate_core final : public return_bell,
   std::optional<asio::steady_timer> timer_;
   dispatcher::time_point timer_at_ = dispatcher::time_point::max();
   dispatcher::time_point look_at_ = dispatcher::time_point::max();  ///< see look_later()
-  std::uint64_t looked_at_ = 0;                                     ///< ticks
+  std::chrono::milliseconds look_after_{};
+  std::uint64_t looked_at_ = 0;  ///< ticks
   bool overloaded_ = false;
   bool overload_logged_ = false;
   std::chrono::steady_clock::time_point overload_at_{};  ///< when its begin was last logged

@@ -81,10 +81,11 @@ void gate_core::drain(bool continued, std::uint64_t posted_at) {
     work_off(combiner_.take());
     TOKENGATE_FAULT_POINT("drain before collecting");
     intrusive_list<token_base> batch;
-    std::size_t const returned = collect_batch(batch, budget, now);
+    std::size_t const room = room_for_ready(budget);
+    std::size_t const returned = collect_batch(batch, budget, room, now);
     budget -= std::min(budget, batch.size());
     if (first) {
-      bool const more = !dispatcher_.ready().empty() || returned >= options_.drain_budget;
+      bool const more = !dispatcher_.ready().empty() || returned >= room;
       bool const hot = !more && dispatcher_.held() != 0 && stay_hot(now);
       set_hot(hot);
       bool again = more || hot;
@@ -114,9 +115,10 @@ void gate_core::drain(bool continued, std::uint64_t posted_at) {
   }
 }
 
-/// Inside the combiner: what is to be delivered next, at most `budget`. Gives how much came back.
+/// Inside the combiner: what is to be delivered next, at most `budget`, after taking in `room`
+/// more. Gives how much came back.
 std::size_t gate_core::collect_batch(intrusive_list<token_base>& batch, std::size_t budget,
-                                     std::uint64_t now) noexcept {
+                                     std::size_t room, std::uint64_t now) noexcept {
   if (turns_++ % core_check == 0) {
     int const here = ::sched_getcpu();
     if (here >= 0) {
@@ -125,7 +127,7 @@ std::size_t gate_core::collect_batch(intrusive_list<token_base>& batch, std::siz
       loop_core.store(core, std::memory_order_relaxed);
     }
   }
-  std::size_t const returned = collect(budget, now);
+  std::size_t const returned = collect(room, now);
   if (returned != 0) {
     dispatcher_.pump(now);
     hot_until_ = now + hot_span();
@@ -147,10 +149,19 @@ void gate_core::collect_meanwhile(std::uint64_t now) noexcept {
   delivery_here().publish_at = 0;
   admit_staged();
   if (dispatcher_.runs_longer_ones()) {
-    if (collect(options_.drain_budget, now) != 0) dispatcher_.pump(now);
+    if (collect(room_for_ready(options_.drain_budget), now) != 0) {
+      dispatcher_.pump(now);
+      hot_until_ = now + hot_span();
+    }
     look(now);
   }
   leave();
+}
+
+/// What has been collected and not delivered is bounded, or a loop that does not keep up with its
+/// workers would take in whatever is issued.
+std::size_t gate_core::room_for_ready(std::size_t budget) noexcept {
+  return budget - std::min(budget, dispatcher_.ready().size());
 }
 
 /// For tokens that could get on elsewhere.

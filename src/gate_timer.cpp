@@ -9,15 +9,18 @@ namespace tokengate::detail {
 
 namespace {
 
-/// Nobody polls for results: a token that lies behind one that is stuck, while another worker has
-/// nothing, is moved there after about this, if no result comes before.
-constexpr std::chrono::milliseconds look_after{1};
+/// Nobody polls for results: what was sent off and may be stuck is looked at after the first, and,
+/// while nothing else is sent, after twice the time again and again, up to the second.
+constexpr std::chrono::milliseconds first_look{1};
+constexpr std::chrono::milliseconds longest_look{16};
 
 }  // namespace
 
 void gate_core::look_later() noexcept {
   if (look_at_ != dispatcher::time_point::max()) return;
-  look_at_ = std::chrono::steady_clock::now() + look_after;
+  look_after_ =
+      dispatcher_.sent_since_look() ? first_look : std::min(2 * look_after_, longest_look);
+  look_at_ = std::chrono::steady_clock::now() + look_after_;
   set_timer();
 }
 
@@ -29,9 +32,9 @@ void gate_core::set_timer() noexcept {
   timer_at_ = dispatcher::time_point::max();  // setting it anew cancels the old wait first
   try {
     timer_->expires_at(next);
-    timer_->async_wait([self = weak_from_this()](boost::system::error_code failed) {
+    timer_->async_wait([self = weak_from_this(), next](boost::system::error_code failed) {
       if (failed == asio::error::operation_aborted) return;
-      if (auto gate = self.lock()) static_cast<gate_core&>(*gate).on_timer();
+      if (auto gate = self.lock()) static_cast<gate_core&>(*gate).on_timer(next);
     });
     timer_at_ = next;
   } catch (...) {
@@ -48,8 +51,9 @@ void gate_core::rest_timer() noexcept {
   timer_->cancel();
 }
 
-void gate_core::on_timer() noexcept {
+void gate_core::on_timer(dispatcher::time_point set_to) noexcept {
   enter();
+  if (timer_at_ != set_to) return leave();  // it had gone off when another one was set
   timer_at_ = look_at_ = dispatcher::time_point::max();
   dispatcher_.expire(std::chrono::steady_clock::now());
   dispatcher_.look_around(looked_at_ = tick_clock::now());

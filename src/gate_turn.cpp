@@ -24,7 +24,8 @@ gate_core::turn::~turn() {
   }
   std::uint64_t const done = ended_ + here.reserved;
   here = outer_;
-  here.stageable = 0;  // what was out then may have come back: the next token goes at once
+  here.stageable = 0;   // what was out then may have come back: the next token goes at once
+  here.posted = false;  // that one may have run
   if (done != 0) gate_.end_work(done);
 }
 

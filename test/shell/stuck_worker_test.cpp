@@ -155,6 +155,31 @@ TEST_F(stuck_worker, leaves_the_loop_asleep_when_what_lies_behind_it_has_its_key
   run_until_done(behind);
 }
 
+// What fills the mailbox of the other worker has been cancelled; nothing will come back from there.
+TEST_F(stuck_worker, does_not_keep_what_waits_for_a_place_behind_it) {
+  if (workers_.cores() < 2) GTEST_SKIP() << "one worker per lane";
+  for (int round = 0; round != 10 && !HasFailure(); ++round) {
+    std::array<blocker, 2> busy;
+    std::array<outcome<void>, 2> stuck;
+    for (std::size_t i = 0; i != 2; ++i)
+      other_.async_run({.operation = "unknown " + std::to_string(2 * round) + std::to_string(i)},
+                       busy[i].function(), keep(stuck[i]));
+    for (auto const& each : busy) each.wait_entered();
+    std::array<asio::cancellation_signal, 2> cancel;
+    std::array<outcome<void>, 2> cancelled;
+    outcome<void> waits;
+    for (std::size_t i = 0; i != 2; ++i)
+      gate_->async_run([] {}, asio::bind_cancellation_slot(cancel[i].slot(), keep(cancelled[i])));
+    gate_->async_run([] {}, keep(waits));
+    for (auto& each : cancel) each.emit(asio::cancellation_type::all);
+    for (auto const& each : cancelled) run_until_done(each);
+    busy[round % 2].release();
+    run_until_done(waits);
+    for (auto& each : busy) each.release();
+    for (auto const& each : stuck) run_until_done(each);
+  }
+}
+
 // Its tokens were cancelled while all workers were busy for the other gate; slots are still there.
 TEST_F(stuck_worker, does_not_keep_a_loop_with_nothing_out) {
   std::array<blocker, 2> busy;

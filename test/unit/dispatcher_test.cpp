@@ -277,6 +277,8 @@ TEST_F(dispatcher_by_value, looking_around_moves_what_is_not_picked_up) {
   dispatcher_.set_hand_over(100);
   auto& taken = add_worker(0);
   dispatcher_.admit(make(), 1);
+  run_one(taken, 50'000);  // how long its own take says nothing of those of others
+  dispatcher_.admit(make(), 1);
   auto& idle = add_worker(1);
   EXPECT_TRUE(dispatcher_.lopsided(true));
   EXPECT_FALSE(dispatcher_.lopsided(false));

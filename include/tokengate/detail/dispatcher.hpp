@@ -97,19 +97,25 @@ class dispatcher {
   /// for the statistics. Call pump() afterwards.
   token_base* give_back(lane_link& from) noexcept;
 
-  /// Moves unstarted tokens from behind long ones to workers of the lane that have nothing, not
-  /// even a husk.
+  /// Moves unstarted tokens from behind long ones to workers of the lane that have nothing.
   void balance(std::uint64_t now) noexcept;
   /// Also moves what has not been started for long, whatever is ahead of it, to workers that get
   /// on.
   void look_around(std::uint64_t now) noexcept;
   /// Whether look_around() may find something to do, if no result comes for a while.
   [[nodiscard]] bool lopsided(bool other_gates) const noexcept {
-    return held_ != 0 && std::ranges::any_of(lanes_, [&](lane_state const& lane) {
-             return lane.busy != 0 && lane.busy < lane.links.size() &&
-                    (lane.in_flight > lane.busy || other_gates) &&
-                    (lane.unstarted || !lane.backlog.empty());
-           });
+    return std::ranges::any_of(lanes_, [&](lane_state const& lane) {
+      if (lane.links.size() < 2) return false;
+      // A worker that another gate gives up does not say so.
+      if (other_gates && !lane.backlog.empty()) return true;
+      return held_ != 0 && lane.busy != 0 && lane.busy < lane.links.size() &&
+             (lane.in_flight > lane.busy || other_gates) && lane.unstarted != unstarted::none;
+    });
+  }
+  /// Whether something was sent off since look_around() was called.
+  [[nodiscard]] bool sent_since_look() const noexcept {
+    return std::ranges::any_of(
+        lanes_, [](lane_state const& lane) { return lane.unstarted == unstarted::maybe; });
   }
 
   /// A stop was requested: the token is withdrawn if it has not started.
@@ -220,14 +226,17 @@ class dispatcher {
   }
 
  private:
+  /// Whether something was sent off that has not been started, and could be elsewhere.
+  enum class unstarted : std::uint8_t { none, seen, maybe };
+
   struct lane_state {
     intrusive_list<token_base> backlog;
     intrusive_list<token_base> room;  ///< waiting room
     std::vector<lane_link*> links;
     std::size_t waiting = 0;
     std::size_t in_flight = 0;
-    std::size_t busy = 0;    ///< workers that have something in flight
-    bool unstarted = false;  ///< something may not have been; false when look_around() found so
+    std::size_t busy = 0;  ///< workers that have something in flight
+    enum unstarted unstarted = unstarted::none;
     run_estimate estimate;
     service_pace pace;
     std::uint32_t in_a_wake_up = 0;  ///< so many functions take as long as one
@@ -253,9 +262,12 @@ class dispatcher {
   [[nodiscard]] lane_link* choose(lane_state& lane, std::uint32_t near, std::uint64_t now) noexcept;
   [[nodiscard]] std::uint32_t company(lane_link const& worker) const noexcept;
   bool move_one(lane_link& from, lane_link& to, std::uint64_t now) noexcept;
-  [[nodiscard]] token_base* first_waiting(lane_link& of) noexcept;
-  [[nodiscard]] lane_link* refuge(lane_state& lane, lane_link const& from, std::uint64_t patience,
+  [[nodiscard]] static token_base* first_waiting(lane_link& of) noexcept;
+  [[nodiscard]] lane_link* refuge(lane_state& lane, lane_link const& from, bool heads,
                                   std::uint64_t now) noexcept;
+  /// A token that was sent to a worker that sleeps, or shares its core, is picked up within so many
+  /// hand-overs. One that was not lies behind a function that takes longer than was expected.
+  [[nodiscard]] std::uint64_t stuck_after() const noexcept { return 8 * std::uint64_t{hand_over_}; }
   [[nodiscard]] static bool another_returns(lane_state const& lane) noexcept;
   [[nodiscard]] bool others_get_on(lane_state const& lane, std::uint64_t now) const noexcept;
   void dispatch(token_base& token, lane_link& to, std::uint64_t now) noexcept;

@@ -23,9 +23,11 @@ class lane_link {
   [[nodiscard]] link& shared() const noexcept { return *shared_; }
   [[nodiscard]] std::shared_ptr<link> const& owner() const noexcept { return shared_; }
   [[nodiscard]] parking_word<>& worker() const noexcept { return worker_->parking; }
+  /// Of what is in flight, tokens and not husks.
+  [[nodiscard]] std::uint32_t tokens() const noexcept { return tokens_; }
   /// Its worker is busy for long with the token of another gate. A look.
   [[nodiscard]] bool looks_taken() const noexcept {
-    return in_flight_ == 0 && worker_->occupied.load(std::memory_order_relaxed);
+    return tokens_ == 0 && worker_->occupied.load(std::memory_order_relaxed);
   }
   [[nodiscard]] std::uint32_t in_flight() const noexcept { return in_flight_; }
   [[nodiscard]] bool alive() const noexcept { return alive_; }
@@ -39,6 +41,7 @@ class lane_link {
     slot& place = shared_->at(sent_);
     ++sent_;
     ++in_flight_;
+    ++tokens_;
     prefetch_to_write(&shared_->at(sent_ + look_ahead));
     held(place) = &token;
     token.way.in.slot = &place;
@@ -60,6 +63,7 @@ class lane_link {
   [[nodiscard]] bool pull_back(slot& place) noexcept {
     if (held(place) == nullptr || !place.pull_back()) return false;
     held(place) = nullptr;
+    --tokens_;
     return true;
   }
 
@@ -81,14 +85,28 @@ class lane_link {
       if (token_base* token = held_[at % link::capacity]) visit(*token, shared_->at(at));
   }
 
-  /// Ticks since the oldest token that is out was dispatched; 0 when there is none.
-  [[nodiscard]] std::uint64_t oldest_age(std::uint64_t now) const noexcept {
+  /// The oldest token that is out for which test(token, slot) holds; null when there is none.
+  template <class Test>
+  [[nodiscard]] token_base* find_out(Test test) noexcept {
     for (std::uint64_t at = collected(); at != sent_; ++at)
-      if (token_base const* token = held_[at % link::capacity]) {
-        auto const since = token->issued + ticks_of(token->dispatched);
-        return now > since ? now - since : 0;
-      }
-    return 0;
+      if (token_base* token = held_[at % link::capacity])
+        if (test(*token, shared_->at(at))) return token;
+    return nullptr;
+  }
+
+  /// The oldest token that is out; null when there is none.
+  [[nodiscard]] token_base* oldest() const noexcept {
+    if (tokens_ == 0) return nullptr;
+    auto at = collected();
+    while (held_[at % link::capacity] == nullptr) ++at;
+    return held_[at % link::capacity];
+  }
+  /// Ticks since it was dispatched; 0 when there is none.
+  [[nodiscard]] std::uint64_t oldest_age(std::uint64_t now) const noexcept {
+    token_base const* const token = oldest();
+    if (token == nullptr) return 0;
+    auto const since = token->issued + ticks_of(token->dispatched);
+    return now > since ? now - since : 0;
   }
 
   /// Slots that came back and have not been taken back.
@@ -100,6 +118,7 @@ class lane_link {
     assert(returned() != 0);
     token_base*& mine = held_[collected() % link::capacity];
     --in_flight_;
+    if (mine != nullptr) --tokens_;
     return std::exchange(mine, nullptr);
   }
 
@@ -129,6 +148,7 @@ class lane_link {
   std::uint64_t sent_ = 0;     ///< staged ones too
   std::uint64_t flushed_ = 0;  ///< of them those that the worker may see
   std::uint32_t in_flight_ = 0;
+  std::uint32_t tokens_ = 0;
   std::uint32_t credits_ = min_credits;
   bool alive_ = true;
   std::uint32_t learn_in_ = 1;
