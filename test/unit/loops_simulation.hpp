@@ -46,6 +46,7 @@ struct loops_setup {
   ticks spin = 20'000;
   ticks turn = 50'000;            ///< of a gate with a worker
   ticks drain = 20'000;           ///< a loop looks for results at least as often
+  std::size_t budget = 64;        ///< what a loop has collected and not delivered
   ticks shared_lock = 0;          ///< what each handler holds a lock of all loops for
   std::size_t outstanding = 512;  ///< per gate
 };
@@ -167,7 +168,8 @@ class loops_simulation {
   }
   void collect(loop& of, ticks now) {
     for (auto& from : of.real.links())
-      while (from->returned() != 0) of.real.give_back(*from);
+      while (from->returned() != 0 && of.real.ready().size() < setup_.budget)
+        of.real.give_back(*from);
     of.collect_at = now + setup_.drain;
     of.real.pump(now);
     of.real.balance(now);
