@@ -227,7 +227,7 @@ void dispatcher::dispatch(token_base& token, lane_link& to, std::uint64_t now) n
       (to.in_flight() != 0 || to.looks_taken() || token.ops->request_stop != nullptr))
     watch(token, token.extras->deadline);
   if (!to.has_staged()) dirty_.push_back(&to);
-  lane.unstarted = unstarted::maybe;
+  lane.unstarted = doubt::fresh;
   to.stage(token, expected);
 }
 

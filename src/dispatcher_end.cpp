@@ -92,15 +92,14 @@ lane_link* dispatcher::refuge(lane_state& lane, lane_link const& from, bool head
 void dispatcher::look_around(std::uint64_t now) noexcept {
   balance(now);
   for (lane_state& lane : lanes_) {
-    lane.unstarted = unstarted::none;
+    lane.unstarted = doubt::none;
     if (lane.links.size() < 2) continue;
     for (lane_link* stuck : lane.links) {
       auto const age = stuck->oldest_age(now);
-      if (stuck->tokens() == 0 || (age < stuck_after() && lane.unstarted != unstarted::none))
-        continue;
+      if (stuck->tokens() == 0 || (age < stuck_after() && lane.unstarted != doubt::none)) continue;
       token_base const* const waiting = first_waiting(*stuck);
       if (waiting == nullptr) continue;
-      if (lane.unstarted == unstarted::none) lane.unstarted = unstarted::seen;
+      if (lane.unstarted == doubt::none) lane.unstarted = doubt::seen;
       bool const heads = waiting == stuck->oldest();
       // Nobody knows how long a function of another gate takes; its own are as long as before.
       if (age < (heads ? stuck_after() : std::max(stuck_after(), 2 * lane.estimate.recent_peak())))

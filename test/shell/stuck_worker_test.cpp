@@ -67,6 +67,23 @@ class stuck_worker : public gate_fixture {
     run_until_done(stuck);
   }
 
+  void block_often() {
+    if (workers_.cores() < 2) GTEST_SKIP() << "one worker per lane";
+    auto const what = gate_->define({.operation = "brief"});
+    for (int round = 0; round != 20 && !HasFailure(); ++round) {
+      learn(*gate_, what);
+      block_with_others_behind(what);
+    }
+  }
+  void run_often_beside_what_was_brief() {
+    if (workers_.cores() < 2) GTEST_SKIP() << "one worker per lane";
+    auto const what = other_.define({.operation = "brief"});
+    for (int round = 0; round != 20 && !HasFailure(); ++round) {
+      learn(other_, what);
+      run_beside(what);
+    }
+  }
+
   /// Handlers that run while nothing ends.
   std::size_t handlers_meanwhile() {
     loop_.context.restart();
@@ -84,21 +101,11 @@ class stuck_worker_of_a_loop_that_sleeps : public stuck_worker {
 };
 
 TEST_F(stuck_worker, does_not_keep_what_lies_behind_it) {
-  if (workers_.cores() < 2) GTEST_SKIP() << "one worker per lane";
-  auto const what = gate_->define({.operation = "brief"});
-  for (int round = 0; round != 20 && !HasFailure(); ++round) {
-    learn(*gate_, what);
-    block_with_others_behind(what);
-  }
+  block_often();
 }
 
 TEST_F(stuck_worker_of_a_loop_that_sleeps, does_not_keep_what_lies_behind_it) {
-  if (workers_.cores() < 2) GTEST_SKIP() << "one worker per lane";
-  auto const what = gate_->define({.operation = "brief"});
-  for (int round = 0; round != 20 && !HasFailure(); ++round) {
-    learn(*gate_, what);
-    block_with_others_behind(what);
-  }
+  block_often();
 }
 
 TEST_F(stuck_worker, does_not_keep_what_comes_later_from_another_gate) {
@@ -108,22 +115,12 @@ TEST_F(stuck_worker, does_not_keep_what_comes_later_from_another_gate) {
 }
 
 TEST_F(stuck_worker, does_not_keep_what_comes_later_though_it_was_to_be_brief) {
-  if (workers_.cores() < 2) GTEST_SKIP() << "one worker per lane";
-  auto const what = other_.define({.operation = "brief"});
-  for (int round = 0; round != 20 && !HasFailure(); ++round) {
-    learn(other_, what);
-    run_beside(what);
-  }
+  run_often_beside_what_was_brief();
 }
 
 TEST_F(stuck_worker_of_a_loop_that_sleeps,
        does_not_keep_what_comes_later_though_it_was_to_be_brief) {
-  if (workers_.cores() < 2) GTEST_SKIP() << "one worker per lane";
-  auto const what = other_.define({.operation = "brief"});
-  for (int round = 0; round != 20 && !HasFailure(); ++round) {
-    learn(other_, what);
-    run_beside(what);
-  }
+  run_often_beside_what_was_brief();
 }
 
 // The token was moved away from behind it, and what is left of it there cannot be.

@@ -109,13 +109,13 @@ class dispatcher {
       // A worker that another gate gives up does not say so.
       if (other_gates && !lane.backlog.empty()) return true;
       return held_ != 0 && lane.busy != 0 && lane.busy < lane.links.size() &&
-             (lane.in_flight > lane.busy || other_gates) && lane.unstarted != unstarted::none;
+             (lane.in_flight > lane.busy || other_gates) && lane.unstarted != doubt::none;
     });
   }
   /// Whether something was sent off since look_around() was called.
   [[nodiscard]] bool sent_since_look() const noexcept {
     return std::ranges::any_of(
-        lanes_, [](lane_state const& lane) { return lane.unstarted == unstarted::maybe; });
+        lanes_, [](lane_state const& lane) { return lane.unstarted == doubt::fresh; });
   }
 
   /// A stop was requested: the token is withdrawn if it has not started.
@@ -227,7 +227,7 @@ class dispatcher {
 
  private:
   /// Whether something was sent off that has not been started, and could be elsewhere.
-  enum class unstarted : std::uint8_t { none, seen, maybe };
+  enum class doubt : std::uint8_t { none, seen, fresh };
 
   struct lane_state {
     intrusive_list<token_base> backlog;
@@ -236,7 +236,7 @@ class dispatcher {
     std::size_t waiting = 0;
     std::size_t in_flight = 0;
     std::size_t busy = 0;  ///< workers that have something in flight
-    enum unstarted unstarted = unstarted::none;
+    doubt unstarted = doubt::none;
     run_estimate estimate;
     service_pace pace;
     std::uint32_t in_a_wake_up = 0;  ///< so many functions take as long as one
