@@ -143,9 +143,10 @@ dispatcher::step dispatcher::try_dispatch(token_base& token, std::uint64_t now) 
 /// with as much before it as is done while it wakes up, if functions are brief. Among equals: where
 /// nothing else of this gate runs, or only heavy work, which gives way at once (record 6), where a
 /// worker is awake, not on the loop's own core; children near their lead, which may wait for them,
-/// so they do not wait behind it. Last of all: behind a lengthy function of another gate; and with
-/// brief functions the loop's own core, since its worker takes the core from it, unless the others
-/// are stuck.
+/// so they do not wait behind it. Brief ones rather wake a worker than wait behind one that is
+/// known to be lengthy. Last of all: behind a lengthy function of another gate; and with brief
+/// functions the loop's own core, since its worker takes the core from it, unless the others are
+/// stuck.
 lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near, std::uint64_t now) noexcept {
   bool const brief = lane.estimate.known() && lane.estimate.mean() < hand_over_;
   bool const may_wait = lane.estimate.recent_peak() < hand_over_ && near == token_extras::no_core;
@@ -164,6 +165,7 @@ lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near, std::uint64_
       if (core == avoid_) cost += brief && others_get_on(lane, now) ? 32 * link::capacity : 6;
     }
     if (candidate->looks_taken()) cost += 32 * link::capacity;
+    if (may_wait && candidate->behind_lengthy()) cost += asleep;
     if (candidate->worker().looks_parked() && !candidate->has_staged()) {
       cost += asleep;
       if (candidate->in_flight() == 0 && core != avoid_) sleeper = candidate;

@@ -224,6 +224,7 @@ void gate_core::leave() noexcept {
   intrusive_list<token_base> running;
   bool start = false;
   bool continued = false;
+  std::uint64_t parks = 0;
   do {
     work_off(combiner_.take());
     if (dispatcher_.wants_pump()) [[unlikely]]
@@ -240,12 +241,13 @@ void gate_core::leave() noexcept {
       else if (dispatcher_.lopsided(pool_->has_several_gates()))
         look_later();
     }
+    parks = parks_;
     TOKENGATE_FAULT_POINT("before leaving the combiner");
   } while (!combiner_.try_leave());
   TOKENGATE_FAULT_POINT("combiner left");
   to_wake.wake();
   if (start) {
-    if (delivery& here = delivery_here(); here.gate == this) here.posted = true;
+    if (delivery& here = delivery_here(); here.gate == this) here.posted = parks;
     post_drain(continued);
   }
   if (!running.empty()) signal_stops(running);

@@ -103,10 +103,11 @@ class gate_core final : public return_bell,
   struct delivery {
     gate_core* gate = nullptr;
     issue_stage* stage = nullptr;
-    std::uint8_t stageable = 0;    ///< lanes, a bit each, whose tokens may wait in the stage
-    bool posted = false;           ///< another turn is, or will be once the combiner is left
-    std::uint32_t reserved = 0;    ///< tokens that work_word_ counts ahead of their issue
-    std::uint8_t crowded = 0;      ///< lanes, a bit each, whose workers have no core to themselves
+    std::uint8_t stageable = 0;  ///< lanes, a bit each, whose tokens may wait in the stage
+    std::uint8_t crowded = 0;    ///< lanes, a bit each, whose workers have no core to themselves
+    std::uint32_t reserved = 0;  ///< tokens that work_word_ counts ahead of their issue
+    /// What parks_ was when another turn was posted, or was to be once the combiner is left; or 0.
+    std::uint64_t posted = 0;
     std::uint64_t publish_at = 0;  ///< ticks, 0 when nothing is staged
     std::uint64_t issued_at = 0;   ///< the last stamp that was taken, so that it serves twice
   };
@@ -207,6 +208,7 @@ class gate_core final : public return_bell,
   bool hot_ = false;
   std::uint64_t hot_until_ = 0;
   std::uint64_t turns_ = 0;
+  std::uint64_t parks_ = 1;  ///< how often a turn has parked the drain, and one
   std::size_t first_link_ = 0;
   std::optional<asio::steady_timer> timer_;
   dispatcher::time_point timer_at_ = dispatcher::time_point::max();

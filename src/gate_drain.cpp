@@ -91,10 +91,11 @@ void gate_core::drain(bool continued, std::uint64_t posted_at) {
       bool again = more || hot;
       // The first try may only take notice of a result that has been collected since.
       while (!again && !parking.try_park()) again = anything_returned();
+      if (!again) ++parks_;
       rest_timer();
       detach_when_idle();
       mine.prepare(batch.size());
-      delivery_here().posted = again;  // spares leave() a look at whether the drain is parked
+      delivery_here().posted = again ? parks_ : 0;  // see may_be_parked()
       leave();
       TOKENGATE_FAULT_POINT("drain decided");
       // Before the handlers run: if one throws, or takes long, the rest is not stuck behind it.
@@ -108,7 +109,7 @@ void gate_core::drain(bool continued, std::uint64_t posted_at) {
     // While another turn is posted and results keep coming, they need not wait for it.
     if (budget == 0 || std::exchange(delivery_here().issued_at, 0) > enough) return;
     if (delivery_here().publish_at != 0) publish_staged();
-    if (!delivery_here().posted || !combiner_.try_enter()) return;
+    if (delivery_here().posted == 0 || !combiner_.try_enter()) return;
     now = tick_clock::now();
     if (now > enough) return leave();
     if (dispatcher_.held() != 0 && stay_hot(now)) set_hot(true);
@@ -168,6 +169,7 @@ std::size_t gate_core::room_for_ready(std::size_t budget) noexcept {
 void gate_core::look(std::uint64_t now) noexcept {
   if (now - looked_at_ < look_ticks_) return dispatcher_.balance(now);
   looked_at_ = now;
+  look_after_ = {};
   dispatcher_.look_around(now);
 }
 

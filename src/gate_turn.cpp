@@ -24,8 +24,8 @@ gate_core::turn::~turn() {
   }
   std::uint64_t const done = ended_ + here.reserved;
   here = outer_;
-  here.stageable = 0;   // what was out then may have come back: the next token goes at once
-  here.posted = false;  // that one may have run
+  here.stageable = 0;  // what was out then may have come back: the next token goes at once
+  here.posted = 0;     // that one may have run
   if (done != 0) gate_.end_work(done);
 }
 
@@ -100,11 +100,12 @@ void gate_core::publish_staged() noexcept {
 }
 
 /// Workers write the parking word with each batch, so a look at it is dear. A turn that has posted
-/// another one, or is about to, may do without: should that one have run and parked already, on
-/// another thread of the loop, the workers ring; only what is ready needs the claim.
+/// another one, or is about to, does without, until that one has parked: where several threads run
+/// the loop, that may be before it ends itself. Not so if something is ready: without memory for it
+/// the other turn was not posted after all.
 bool gate_core::may_be_parked() noexcept {
   delivery const& here = delivery_here();
-  if (here.gate == this && here.posted && dispatcher_.ready().empty()) return false;
+  if (here.gate == this && here.posted == parks_ && dispatcher_.ready().empty()) return false;
   return parking.looks_parked();
 }
 

@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <string>
 #include <thread>
@@ -23,12 +25,12 @@ class stuck_worker : public gate_fixture {
       : gate_fixture({.hot = hot}, 2), other_(loop_.executor(), workers_, {.hot = hot}) {}
 
   /// So many tokens one after the other, so that the gate knows their functions to be brief.
-  void learn(gate& on, operation const& what) {
+  static void learn(gate& on, operation const& what, loop& its) {
     for (int left = 2000; left != 0; --left) {
       outcome<void> one;
       on.async_run(
           what, [] {}, keep(one));
-      run_until_done(one);
+      its.run_until([&] { return one.done(); });
     }
   }
 
@@ -71,7 +73,7 @@ class stuck_worker : public gate_fixture {
     if (workers_.cores() < 2) GTEST_SKIP() << "one worker per lane";
     auto const what = gate_->define({.operation = "brief"});
     for (int round = 0; round != 20 && !HasFailure(); ++round) {
-      learn(*gate_, what);
+      learn(*gate_, what, loop_);
       block_with_others_behind(what);
     }
   }
@@ -79,7 +81,7 @@ class stuck_worker : public gate_fixture {
     if (workers_.cores() < 2) GTEST_SKIP() << "one worker per lane";
     auto const what = other_.define({.operation = "brief"});
     for (int round = 0; round != 20 && !HasFailure(); ++round) {
-      learn(other_, what);
+      learn(other_, what, loop_);
       run_beside(what);
     }
   }
@@ -99,6 +101,53 @@ class stuck_worker_of_a_loop_that_sleeps : public stuck_worker {
  public:
   stuck_worker_of_a_loop_that_sleeps() : stuck_worker(hot_drain::off) {}
 };
+
+/// Two threads run the loop. A turn delivers one result and leaves the rest to the other thread.
+class stuck_worker_of_two_threads : public stuck_worker {
+ public:
+  /// The first handler goes on while the other thread delivers the second and parks the drain; then
+  /// it issues a token that blocks, and one behind it.
+  void block_in_a_turn_that_outlasts_the_next(operation const& what) {
+    channel<int> line(both_.executor(), 1);
+    std::atomic<int> returned = 0, delivered = 0;
+    std::atomic<bool> stuck = true;
+    auto const handler = [&](std::exception_ptr const&) {
+      if (delivered.fetch_add(1) != 0) return;
+      EXPECT_TRUE(poll_until([&] { return delivered == 2; }));
+      shared_.async_run(
+          what, [&] { EXPECT_EQ(line.receive(), 1); },
+          [&](std::exception_ptr const&) { stuck = false; });
+      shared_.async_run(
+          what, [] {}, [&](std::exception_ptr const&) { ++delivered; });
+    };
+    std::jthread other([&](std::stop_token const& stop) {
+      auto const work = asio::make_work_guard(both_.context);
+      while (!stop.stop_requested()) both_.context.run_one_for(std::chrono::milliseconds(5));
+    });
+    asio::post(both_.context, [&] {
+      for (int i = 0; i != 2; ++i)
+        shared_.async_run(
+            what, [&] { ++returned; }, handler);
+      EXPECT_TRUE(poll_until([&] { return returned == 2; }));
+    });
+    asio::post(both_.context, [&] { EXPECT_TRUE(poll_until([&] { return returned == 2; })); });
+    both_.run_until([&] { return delivered == 3; });
+    EXPECT_TRUE(line.try_send(1));
+    both_.run_until([&] { return !stuck; });
+  }
+
+  loop both_{2};
+  gate shared_{both_.executor(), workers_, {.drain_budget = 1, .hot = hot_drain::off}};
+};
+
+TEST_F(stuck_worker_of_two_threads, does_not_keep_what_lies_behind_it) {
+  if (workers_.cores() < 2) GTEST_SKIP() << "one worker per lane";
+  auto const what = shared_.define({.operation = "brief"});
+  for (int round = 0; round != 20 && !HasFailure(); ++round) {
+    learn(shared_, what, both_);
+    block_in_a_turn_that_outlasts_the_next(what);
+  }
+}
 
 TEST_F(stuck_worker, does_not_keep_what_lies_behind_it) {
   block_often();
@@ -126,7 +175,7 @@ TEST_F(stuck_worker_of_a_loop_that_sleeps,
 // The token was moved away from behind it, and what is left of it there cannot be.
 TEST_F(stuck_worker, leaves_the_loop_asleep_when_there_is_nothing_to_move) {
   auto const what = gate_->define({.operation = "brief"});
-  learn(*gate_, what);
+  learn(*gate_, what, loop_);
   blocker busy;
   outcome<void> stuck, behind;
   asio::post(loop_.context, [&] {
@@ -150,6 +199,25 @@ TEST_F(stuck_worker, leaves_the_loop_asleep_when_what_lies_behind_it_has_its_key
   busy.release();
   run_until_done(stuck);
   run_until_done(behind);
+}
+
+// It could be moved, if there were a worker for it.
+TEST_F(stuck_worker, is_looked_at_more_and_more_seldom) {
+  if (workers_.cores() < 2) GTEST_SKIP() << "one worker per lane";
+  std::array<blocker, 2> busy;
+  std::array<outcome<void>, 2> stuck;
+  outcome<void> behind;
+  other_.async_run(busy[0].function(), keep(stuck[0]));
+  busy[0].wait_entered();
+  gate_->async_run(busy[1].function(), keep(stuck[1]));
+  busy[1].wait_entered();
+  gate_->async_run([] {}, keep(behind));
+  EXPECT_LT(handlers_meanwhile(), 20u) << "a hundred times, without pauses that grow";
+  busy[0].release();
+  run_until_done(behind);
+  EXPECT_FALSE(stuck[1].done());
+  busy[1].release();
+  for (auto const& each : stuck) run_until_done(each);
 }
 
 // What fills the mailbox of the other worker has been cancelled; nothing will come back from there.

@@ -204,6 +204,32 @@ TEST_F(dispatcher_with_a_sleeper, functions_do_not_wait_where_one_of_them_was_lo
   EXPECT_EQ(asleep_.in_flight(), 1u);
 }
 
+TEST_F(dispatcher_with_a_sleeper, brief_functions_do_not_wait_behind_one_that_nobody_knows) {
+  learn(9);
+  operation_record another("never seen", token_options{});
+  stub& unknown = tokens_.emplace_back(another);
+  dispatcher_.admit(unknown, 1);
+  EXPECT_EQ(awake_.in_flight(), 1u);
+  dispatcher_.admit(make(), 1);
+  EXPECT_EQ(asleep_.in_flight(), 1u);
+  run_one(awake_, 9);
+  run_one(asleep_, 9);
+  while (!fronts_[1].parking.try_park()) {
+  }
+  admit_two();
+  EXPECT_EQ(awake_.in_flight(), 2u) << "it has come back";
+}
+
+TEST_F(dispatcher_with_a_sleeper, children_do_not_wait_behind_their_lead) {
+  learn(9);
+  dispatcher_.admit(make(), 1);
+  ASSERT_EQ(awake_.in_flight(), 1u);
+  stub& child = make();
+  child.with_extras().near_core = 0;
+  dispatcher_.admit(child, 1);
+  EXPECT_EQ(asleep_.in_flight(), 1u);
+}
+
 TEST_F(dispatcher_with_a_sleeper, brief_functions_do_not_wait_behind_one_that_is_stuck) {
   learn(9);
   dispatcher_.admit(make(), 1);

@@ -29,6 +29,8 @@ class lane_link {
   [[nodiscard]] bool looks_taken() const noexcept {
     return tokens_ == 0 && worker_->occupied.load(std::memory_order_relaxed);
   }
+  /// What is sent there lies behind a function that is expected to be lengthy, or unknown.
+  [[nodiscard]] bool behind_lengthy() const noexcept { return lengthy_end_ > collected(); }
   [[nodiscard]] std::uint32_t in_flight() const noexcept { return in_flight_; }
   [[nodiscard]] bool alive() const noexcept { return alive_; }
   [[nodiscard]] bool has_credit() const noexcept { return in_flight_ < credits_ && alive_; }
@@ -47,6 +49,7 @@ class lane_link {
     token.way.in.slot = &place;
     token.where = token_base::place::slot;
     place.put(token, expected);
+    if (expected == run_length::lengthy) lengthy_end_ = sent_;
   }
 
   [[nodiscard]] bool has_staged() const noexcept { return flushed_ != sent_; }
@@ -145,8 +148,9 @@ class lane_link {
 
   std::shared_ptr<link> shared_;
   worker_front* worker_;
-  std::uint64_t sent_ = 0;     ///< staged ones too
-  std::uint64_t flushed_ = 0;  ///< of them those that the worker may see
+  std::uint64_t sent_ = 0;         ///< staged ones too
+  std::uint64_t flushed_ = 0;      ///< of them those that the worker may see
+  std::uint64_t lengthy_end_ = 0;  ///< of them those up to the last lengthy one
   std::uint32_t in_flight_ = 0;
   std::uint32_t tokens_ = 0;
   std::uint32_t credits_ = min_credits;
