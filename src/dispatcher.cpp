@@ -15,7 +15,6 @@ lane_link& dispatcher::add_link(std::shared_ptr<link> shared, worker_front& work
   link const& to = added->shared();
   lane_state& lane = lanes_[to.lane];
   if (core_load_.size() <= to.core) core_load_.resize(to.core + 1);
-  dirty_.reserve(links_.size() + 1);
   lane.links.reserve(lane.links.size() + 1);
   links_.push_back(std::move(added));
   lane.links.push_back(links_.back().get());
@@ -93,9 +92,17 @@ void dispatcher::enter(token_base& token, std::uint64_t now) noexcept {
       return;
     }
   }
-  token.where = token_base::place::backlog;
-  lane.backlog.push_back(token);
+  wait(lane, token);
   if (token.deadline() != time_point::max()) watch(token, token.deadline());
+}
+
+/// The first in its lane, if nothing is to be known of it but that.
+void dispatcher::send_off_or_wait(token_base& token, std::uint64_t now) noexcept {
+  lane_state& lane = lanes_[token.lane];
+  if (lane_link* const to = route(lane, token_extras::no_core, now))
+    return send_off(token, *to, now);
+  ++lane.waiting;
+  wait(lane, token);
 }
 
 dispatcher::step dispatcher::try_dispatch(token_base& token, std::uint64_t now) noexcept {
@@ -193,7 +200,7 @@ bool dispatcher::another_returns(lane_state const& lane) noexcept {
 /// What it costs that other lanes have something in flight on the worker's core.
 std::uint32_t dispatcher::company(lane_link const& worker) const noexcept {
   core_load const& there = core_load_[worker.shared().core];
-  auto const others = there.all - worker.in_flight();
+  auto const others = there.all - (worker.in_flight() != 0 ? 1 : 0);
   if (others == 0) return 0;
   bool const heavy_only =
       worker.shared().lane != lane_index(weight::heavy) && others == there.heavy;
@@ -208,29 +215,49 @@ bool dispatcher::others_get_on(lane_state const& lane, std::uint64_t now) const 
   });
 }
 
+/// The first in flight on a link, or no more of them.
+void dispatcher::count_busy(link const& one, bool busy) noexcept {
+  auto const step = busy ? 1u : ~0u;
+  lanes_[one.lane].busy += static_cast<std::size_t>(busy ? 1 : -1);
+  core_load& there = core_load_[one.core];
+  if (there.all == 0) ++busy_cores_;
+  there.all += step;
+  if (there.all == 0) --busy_cores_;
+  if (one.lane == lane_index(weight::heavy)) there.heavy += step;
+}
+
 void dispatcher::dispatch(token_base& token, lane_link& to, std::uint64_t now) noexcept {
+  if (!token.simple) [[unlikely]]
+    return dispatch_with_terms(token, to, now);
+  send_off(token, to, now);
+}
+
+/// A function with a std::stop_token has to hear of its deadline while it runs; any other token is
+/// watched only if it may have to wait in the mailbox.
+void dispatcher::dispatch_with_terms(token_base& token, lane_link& to, std::uint64_t now) noexcept {
+  if (token.extras != nullptr && token.extras->deadline != time_point::max() &&
+      token.extras->heap_index == not_in_heap &&
+      (to.in_flight() != 0 || to.looks_taken() || token.ops->request_stop != nullptr))
+    watch(token, token.extras->deadline);
+  send_off(token, to, now);
+}
+
+inline void dispatcher::send_off(token_base& token, lane_link& to, std::uint64_t now) noexcept {
   lane_state& lane = lanes_[token.lane];
   ++lane.in_flight;
-  if (to.in_flight() == 0) ++lane.busy;
   ++held_;
-  core_load& there = core_load_[to.shared().core];
-  if (there.all++ == 0) ++busy_cores_;
-  if (token.lane == lane_index(weight::heavy)) ++there.heavy;
+  bool const first = to.in_flight() == 0;
   token.dispatched = span_of(token.issued, now);
   auto const& estimate = token.operation->estimate;
   auto const longest = estimate.recent_peak();
   auto const expected = !estimate.known() || longest >= hand_over_ ? run_length::lengthy
                         : longest < brief_                         ? run_length::brief
                                                                    : run_length::medium;
-  // A function with a std::stop_token has to hear of its deadline while it runs; any other token is
-  // watched only if it may have to wait in the mailbox.
-  if (!token.simple && token.extras != nullptr && token.extras->deadline != time_point::max() &&
-      token.extras->heap_index == not_in_heap &&
-      (to.in_flight() != 0 || to.looks_taken() || token.ops->request_stop != nullptr))
-    watch(token, token.extras->deadline);
-  if (!to.has_staged()) dirty_.push_back(&to);
+  if (!to.has_staged()) to.next_dirty = std::exchange(dirty_, &to);
   lane.unstarted = doubt::fresh;
   to.stage(token, expected);
+  if (first) [[unlikely]]
+    count_busy(to.shared(), true);
 }
 
 void dispatcher::pump(std::uint64_t now) noexcept {

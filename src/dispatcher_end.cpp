@@ -9,17 +9,25 @@
 
 namespace tokengate::detail {
 token_base* dispatcher::give_back(lane_link& from) noexcept {
-  link const& to = from.shared();
-  lane_state& lane = lanes_[to.lane];
-  --lane.in_flight;
-  core_load& there = core_load_[to.core];
-  if (--there.all == 0) --busy_cores_;
-  if (to.lane == lane_index(weight::heavy)) --there.heavy;
-  token_base* token = from.take_back();
-  if (from.in_flight() == 0) --lane.busy;
+  --lanes_[from.shared().lane].in_flight;
+  token_base* const token = from.take_back();
+  if (token == nullptr || token->outcome == token_state::created || token->extras != nullptr ||
+      !chains_.empty()) [[unlikely]]
+    return give_back_with_terms(from, token);
+  --held_;
+  learn(from, *token);
+  token->operation->outcomes[static_cast<std::size_t>(token->outcome)].add();
+  token->where = token_base::place::ready;
+  ready_.push_back(*token);
+  if (from.in_flight() == 0) [[unlikely]]
+    count_busy(from.shared(), false);
+  return token;
+}
+
+token_base* dispatcher::give_back_with_terms(lane_link& from, token_base* token) noexcept {
+  if (from.in_flight() == 0) count_busy(from.shared(), false);
   if (token == nullptr) return nullptr;
   --held_;
-  auto const ran = ticks_of(token->ran);
   if (token->outcome == token_state::created) {
     // The worker could not start it: it found the deadline passed, or it has ended itself.
     bool const expired = token->deadline() <= now_();
@@ -27,19 +35,20 @@ token_base* dispatcher::give_back(lane_link& from) noexcept {
            expired ? error::deadline_passed : error::stopped);
     return nullptr;
   }
+  learn(from, *token);
+  settle(*token, token->outcome, error{});
+  return token;
+}
+
+/// From how long a function took.
+inline void dispatcher::learn(lane_link& from, token_base const& token) noexcept {
+  lane_state& lane = lanes_[from.shared().lane];
+  auto const ran = ticks_of(token.ran);
   lane.estimate.add(ran);
   lane.pace.finished();
   if (from.learn(lane.estimate, hand_over_))
     lane.in_a_wake_up = from.credits() - lane_link::min_credits;
-  token->operation->estimate.add(ran);
-  if (token->extras == nullptr && chains_.empty()) [[likely]] {
-    token->operation->outcomes[static_cast<std::size_t>(token->outcome)].add();
-    token->where = token_base::place::ready;
-    ready_.push_back(*token);
-  } else {
-    settle(*token, token->outcome, error{});
-  }
-  return token;
+  token.operation->estimate.add(ran);
 }
 
 /// The oldest that has not been started and is not bound to its worker. A look.

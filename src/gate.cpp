@@ -73,7 +73,7 @@ namespace this_token {
 namespace {
 
 detail::token_base const* current() noexcept {
-  return detail::this_worker().running;
+  return detail::this_worker.running;
 }
 
 }  // namespace
@@ -108,14 +108,14 @@ std::uint64_t lead() noexcept {
 namespace detail {
 
 gate_core& gate_of_this_token() {
-  auto const& here = this_worker();
+  auto const& here = this_worker;
   if (here.running == nullptr)
     throw std::logic_error("tokengate::this_token: the calling thread runs no token");
   return static_cast<gate_core&>(*here.from->bell);
 }
 
 weight weight_of_this_token() noexcept {
-  auto const& here = this_worker();
+  auto const& here = this_worker;
   return here.running == nullptr ? weight::medium : static_cast<weight>(here.running->lane);
 }
 

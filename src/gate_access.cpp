@@ -22,12 +22,8 @@ void lost_error(gate_core& gate, std::exception_ptr const& error) noexcept {
   gate.lost_error(error);
 }
 
-bool issued_from_token() noexcept {
-  return this_worker().running != nullptr;
-}
-
 void link_to_lead(token_extras& extras, gate_core& gate) noexcept {
-  worker_context const& here = this_worker();
+  worker_context const& here = this_worker;
   // A token of another gate is no lead: ids are a gate's own.
   if (here.running == nullptr || here.from->bell.get() != &gate) return;
   here.running->flags.fetch_or(token_base::leads, std::memory_order_relaxed);

@@ -103,7 +103,7 @@ void gate_core::attach() {
 void gate_core::issue(token_base& token) noexcept {
   auto const now = tick_clock::now();
   token.issued = now;
-  delivery& here = delivery_here();
+  delivery& here = delivery_here;
   bool const in_turn = here.gate == this;
   if (in_turn) {
     here.issued_at = now;
@@ -247,7 +247,7 @@ void gate_core::leave() noexcept {
   TOKENGATE_FAULT_POINT("combiner left");
   to_wake.wake();
   if (start) {
-    if (delivery& here = delivery_here(); here.gate == this) here.posted = parks;
+    if (delivery& here = delivery_here; here.gate == this) here.posted = parks;
     post_drain(continued);
   }
   if (!running.empty()) signal_stops(running);

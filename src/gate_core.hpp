@@ -111,7 +111,7 @@ class gate_core final : public return_bell,
     std::uint64_t publish_at = 0;  ///< ticks, 0 when nothing is staged
     std::uint64_t issued_at = 0;   ///< the last stamp that was taken, so that it serves twice
   };
-  [[nodiscard]] static delivery& delivery_here() noexcept;
+  static constinit thread_local delivery delivery_here;
 
   // gate_control.cpp
   operation_record& add_operation(token_options const& options);

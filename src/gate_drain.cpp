@@ -95,7 +95,7 @@ void gate_core::drain(bool continued, std::uint64_t posted_at) {
       rest_timer();
       detach_when_idle();
       mine.prepare(batch.size());
-      delivery_here().posted = again ? parks_ : 0;  // see may_be_parked()
+      delivery_here.posted = again ? parks_ : 0;  // see may_be_parked()
       leave();
       TOKENGATE_FAULT_POINT("drain decided");
       // Before the handlers run: if one throws, or takes long, the rest is not stuck behind it.
@@ -107,9 +107,9 @@ void gate_core::drain(bool continued, std::uint64_t posted_at) {
     if (batch.empty()) return;
     mine.deliver(batch, now, until);
     // While another turn is posted and results keep coming, they need not wait for it.
-    if (budget == 0 || std::exchange(delivery_here().issued_at, 0) > enough) return;
-    if (delivery_here().publish_at != 0) publish_staged();
-    if (delivery_here().posted == 0 || !combiner_.try_enter()) return;
+    if (budget == 0 || std::exchange(delivery_here.issued_at, 0) > enough) return;
+    if (delivery_here.publish_at != 0) publish_staged();
+    if (delivery_here.posted == 0 || !combiner_.try_enter()) return;
     now = tick_clock::now();
     if (now > enough) return leave();
     if (dispatcher_.held() != 0 && stay_hot(now)) set_hot(true);
@@ -147,7 +147,7 @@ std::size_t gate_core::collect_batch(intrusive_list<token_base>& batch, std::siz
 /// functions they do so anyway, and then it is better to come seldom and with many tokens.
 void gate_core::collect_meanwhile(std::uint64_t now) noexcept {
   if (!combiner_.try_enter()) return;
-  delivery_here().publish_at = 0;
+  delivery_here.publish_at = 0;
   admit_staged();
   if (dispatcher_.runs_longer_ones()) {
     if (collect(room_for_ready(options_.drain_budget), now) != 0) {
@@ -180,9 +180,12 @@ std::size_t gate_core::collect(std::size_t budget, std::uint64_t now) noexcept {
   // From another core each time, or the first ones could use up the budget of every turn; on each
   // core the light lane first.
   auto& links = dispatcher_.links();
-  first_link_ = links.empty() ? 0 : (first_link_ + lane_count) % links.size();
-  for (std::size_t i = 0; i != links.size() && taken < budget; ++i) {
-    auto& from = links[(first_link_ + i) % links.size()];
+  first_link_ += lane_count;
+  if (first_link_ >= links.size()) first_link_ = 0;
+  std::size_t next = first_link_;
+  for (std::size_t left = links.size(); left != 0 && taken < budget; --left) {
+    auto& from = links[next];
+    if (++next == links.size()) next = 0;
     if (from->in_flight() == 0) continue;
     std::size_t const count = std::min(from->returned(), budget - taken);
     for (std::size_t i = 0; i != std::min(count, look_ahead); ++i) prefetch_returned(from->out(i));

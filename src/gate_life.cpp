@@ -27,7 +27,7 @@ void gate_core::pool_stopping() noexcept {
 /// called. A pause and not a wake-up: this is the end, and the results must not depend on a loop
 /// that may never run again.
 void gate_core::wait_for_running() noexcept {
-  worker_context const& here = this_worker();
+  worker_context const& here = this_worker;
   std::size_t const own = here.running != nullptr && here.from->bell.get() == this ? 1 : 0;
   if (here.self != nullptr) here.self->publish_finished();  // it would wait for itself
   for (timespec pause{0, 20'000};; pause.tv_nsec = std::min(2 * pause.tv_nsec, 1'000'000L)) {
@@ -89,7 +89,7 @@ void gate_core::context_gone() noexcept {
   }
   // The token inside whose function the io_context is being destroyed: its handler goes now, the
   // rest of it when the function has returned.
-  if (inside_token) this_worker().running->ops->abandon(*this_worker().running);
+  if (inside_token) this_worker.running->ops->abandon(*this_worker.running);
   release_executors();
   {
     std::lock_guard hold(waiters_mutex_);

@@ -7,17 +7,14 @@
 
 namespace tokengate::detail {
 
-gate_core::delivery& gate_core::delivery_here() noexcept {
-  static constinit thread_local delivery here;
-  return here;
-}
+constinit thread_local gate_core::delivery gate_core::delivery_here{};
 
-gate_core::turn::turn(gate_core& gate) noexcept : gate_(gate), outer_(delivery_here()) {
-  delivery_here() = {.gate = &gate};
+gate_core::turn::turn(gate_core& gate) noexcept : gate_(gate), outer_(delivery_here) {
+  delivery_here = {.gate = &gate};
 }
 
 gate_core::turn::~turn() {
-  delivery& here = delivery_here();
+  delivery& here = delivery_here;
   if (issue_stage* stage = std::exchange(here.stage, nullptr)) {
     if (here.publish_at != 0) gate_.publish_staged();
     gate_.stages_.give_back(stage);
@@ -30,7 +27,7 @@ gate_core::turn::~turn() {
 }
 
 void gate_core::turn::prepare(std::size_t handlers) noexcept {
-  delivery& here = delivery_here();
+  delivery& here = delivery_here;
   here.stageable = 0;
   if (handlers < 2) return;  // a single token does not wait for company
   if (here.stage == nullptr) here.stage = gate_.stages_.take();
@@ -56,7 +53,7 @@ void gate_core::turn::deliver(intrusive_list<token_base>& batch, std::uint64_t n
       gate.leave();
     }
   } guard{*this, batch};
-  delivery& here = delivery_here();
+  delivery& here = delivery_here;
   // Credits cover a hand-over: workers that have no more run dry. Those that share their cores with
   // busy loops could not go on meanwhile.
   std::uint64_t collect_at = here.crowded != 0 ? until : now + gate_.collect_ticks_;
@@ -94,7 +91,7 @@ std::uint8_t gate_core::crowded_lanes() const noexcept {
 
 /// Admits what this thread has staged. If somebody else is in, he does it, or the next one.
 void gate_core::publish_staged() noexcept {
-  delivery_here().publish_at = 0;
+  delivery_here.publish_at = 0;
   enter();
   leave();
 }
@@ -104,7 +101,7 @@ void gate_core::publish_staged() noexcept {
 /// the loop, that may be before it ends itself. Not so if something is ready: without memory for it
 /// the other turn was not posted after all.
 bool gate_core::may_be_parked() noexcept {
-  delivery const& here = delivery_here();
+  delivery const& here = delivery_here;
   if (here.gate == this && here.posted == parks_ && dispatcher_.ready().empty()) return false;
   return parking.looks_parked();
 }

@@ -87,7 +87,7 @@ void pool_core::stop() noexcept {
 
 void pool_core::join() noexcept {
   // Functions of other workers may wait for what hangs on the results of this one.
-  if (worker* const here = this_worker().self) here->publish_finished();
+  if (worker* const here = this_worker.self) here->publish_finished();
   for (auto& thread : threads_) {
     if (thread.get_id() == std::this_thread::get_id())
       thread.detach();  // it holds this core, returns from its function, and ends

@@ -9,7 +9,7 @@
 namespace tokengate::detail {
 
 void prepare_to_block(may_block who) {
-  worker* const here = this_worker().self;
+  worker* const here = this_worker.self;
   if ((who == may_block::plain_threads && here != nullptr) || gate_service::on_any_loop() ||
       turn_queue::on_any_loop())
     throw boost::system::system_error(error::would_deadlock);

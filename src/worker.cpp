@@ -34,10 +34,7 @@ void prefetch_token(slot const& place) noexcept {
 
 }  // namespace
 
-worker_context& this_worker() noexcept {
-  static constinit thread_local worker_context context;
-  return context;
-}
+constinit thread_local worker_context this_worker;
 
 void worker::place(bool pin, bool lane_priorities, std::string const& pool_name) {
   static constexpr std::array letters{'l', 'm', 'h'};
@@ -73,7 +70,7 @@ void worker::stop() noexcept {
 }
 
 void worker::run() {
-  this_worker() = {this, nullptr, nullptr};
+  this_worker = {this, nullptr, nullptr};
   auto& awake = core_load::get().awake_workers;
   awake.fetch_add(1, std::memory_order_relaxed);
   spin_now_ = pool_.spin_ticks;
@@ -90,7 +87,7 @@ void worker::run() {
   }
   awake.fetch_sub(1, std::memory_order_relaxed);
   end();
-  this_worker() = {};
+  this_worker = {};
 }
 
 void worker::refresh() noexcept {
@@ -135,7 +132,7 @@ bool worker::serve(attached& from) {
     TOKENGATE_FAULT_POINT("before claim");
     bool const lengthy = local_.size() > 1 && place.expected() == run_length::lengthy;
     if (token_base* token = place.take()) {
-      this_worker().from = from.to.get();
+      this_worker.from = from.to.get();
       if (lengthy) front_.occupied.store(true, std::memory_order_relaxed);
       execute(*token, now);
       if (lengthy) front_.occupied.store(false, std::memory_order_relaxed);
@@ -160,9 +157,9 @@ bool worker::serve(attached& from) {
 void worker::execute(token_base& token, std::uint64_t& now) noexcept {
   token.started = now;
   if (token.has_passed_deadline()) return;  // stays `created`: the gate settles it
-  this_worker().running = &token;
+  this_worker.running = &token;
   token.outcome = token.ops->run(token) ? token_state::completed : token_state::failed;
-  this_worker().running = nullptr;
+  this_worker.running = nullptr;
   auto const end = tick_clock::now();
   token.ran = span_of(now, end);
   now = end;

@@ -12,6 +12,7 @@
 #include "thread_placement.hpp"
 #include "tokengate/detail/mailbox.hpp"
 #include "tokengate/detail/operation_record.hpp"
+#include "tokengate/impl/worker_context.hpp"
 #include "tokengate/snapshot.hpp"
 #include "tokengate/weight.hpp"
 
@@ -122,13 +123,5 @@ class worker {
   placement_report placement_{};
   std::array<worker*, 2> heavier_{};
 };
-
-/// The worker that the calling thread is, or null; and what it is running.
-struct worker_context {
-  worker* self = nullptr;
-  token_base* running = nullptr;
-  link* from = nullptr;
-};
-[[nodiscard]] worker_context& this_worker() noexcept;
 
 }  // namespace tokengate::detail

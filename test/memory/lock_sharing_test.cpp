@@ -79,7 +79,7 @@ class streaming_loop {
   void run(std::size_t outstanding) {
     gate_.async_run(
         light_,
-        [this] { core_ = static_cast<detail::gate_core*>(detail::this_worker().from->bell.get()); },
+        [this] { core_ = static_cast<detail::gate_core*>(detail::this_worker.from->bell.get()); },
         [](std::exception_ptr) {});
     for (std::size_t i = 0; i != outstanding; ++i) issue();
     context_.run();

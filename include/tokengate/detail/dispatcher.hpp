@@ -70,11 +70,9 @@ class dispatcher {
     lane_state& lane = lanes_[token.lane];
     if (lane.waiting >= bounds_.backlog || !lane.room.empty()) [[unlikely]]
       return wait_for_room(lane, token);
-    if (lane.backlog.empty())
-      if (lane_link* to = route(lane, token_extras::no_core, now)) return dispatch(token, *to, now);
+    if (lane.backlog.empty()) return send_off_or_wait(token, now);
     ++lane.waiting;
-    token.where = token_base::place::backlog;
-    lane.backlog.push_back(token);
+    wait(lane, token);
   }
 
   /// Dispatches what waits, as far as credits go.
@@ -85,11 +83,10 @@ class dispatcher {
   /// Publishes what was dispatched. Calls wake(parking_word&) for each worker that was parked.
   template <class Wake>
   void flush(Wake wake) noexcept {
-    for (lane_link* link : dirty_)
+    for (lane_link* link = std::exchange(dirty_, nullptr); link != nullptr; link = link->next_dirty)
       if (link->flush()) wake(link->worker());
-    dirty_.clear();
   }
-  [[nodiscard]] bool has_staged() const noexcept { return !dirty_.empty(); }
+  [[nodiscard]] bool has_staged() const noexcept { return dirty_ != nullptr; }
 
   // -- the way back -------------------------------------------------------------------------------
 
@@ -139,7 +136,7 @@ class dispatcher {
 
   /// Lets go of all links. No token may be held.
   void drop_links() noexcept {
-    dirty_.clear();
+    dirty_ = nullptr;
     for (lane_state& lane : lanes_) lane.links.clear();
     links_.clear();
   }
@@ -271,6 +268,16 @@ class dispatcher {
   [[nodiscard]] static bool another_returns(lane_state const& lane) noexcept;
   [[nodiscard]] bool others_get_on(lane_state const& lane, std::uint64_t now) const noexcept;
   void dispatch(token_base& token, lane_link& to, std::uint64_t now) noexcept;
+  void dispatch_with_terms(token_base& token, lane_link& to, std::uint64_t now) noexcept;
+  void send_off(token_base& token, lane_link& to, std::uint64_t now) noexcept;
+  void send_off_or_wait(token_base& token, std::uint64_t now) noexcept;
+  static void wait(lane_state& lane, token_base& token) noexcept {
+    token.where = token_base::place::backlog;
+    lane.backlog.push_back(token);
+  }
+  void count_busy(link const& one, bool busy) noexcept;
+  token_base* give_back_with_terms(lane_link& from, token_base* token) noexcept;
+  void learn(lane_link& from, token_base const& token) noexcept;
   void admit_from_room(lane_state& lane, std::uint64_t now) noexcept;
   void watch(token_base& token, time_point until) noexcept;
   void unwatch(token_base& token) noexcept;
@@ -293,8 +300,8 @@ class dispatcher {
   clock now_;
   std::array<lane_state, lane_count> lanes_;
   std::vector<std::unique_ptr<lane_link>> links_;
-  std::vector<lane_link*> dirty_;
-  /// What is in flight on a core.
+  lane_link* dirty_ = nullptr;  ///< the first of those that have something staged
+  /// Links of a core that have something in flight.
   struct core_load {
     std::uint32_t all = 0;
     std::uint32_t heavy = 0;

@@ -40,12 +40,13 @@ class lane_link {
   /// Puts a token into the next slot. Needs a credit. Visible to the worker after flush().
   void stage(token_base& token, run_length expected) noexcept {
     assert(has_credit());
-    slot& place = shared_->at(sent_);
+    auto const at = sent_ % link::capacity;
+    slot& place = shared_->slots[at];
     ++sent_;
     ++in_flight_;
     ++tokens_;
     prefetch_to_write(&shared_->at(sent_ + look_ahead));
-    held(place) = &token;
+    held_[at] = &token;
     token.way.in.slot = &place;
     token.where = token_base::place::slot;
     place.put(token, expected);
@@ -138,6 +139,7 @@ class lane_link {
   }
 
   intrusive_list<token_base> pinned;  ///< their key is bound to this worker
+  lane_link* next_dirty = nullptr;    ///< of those with something staged, see dispatcher::flush()
 
  private:
   /// How many slots have been taken back.

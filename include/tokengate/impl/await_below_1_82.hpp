@@ -9,7 +9,7 @@
 #include <exception>
 #include <utility>
 
-#include "tokengate/fwd.hpp"
+#include "tokengate/impl/gate_access.hpp"
 
 /// @file
 /// Boost 1.81 cannot `co_await` an operation of signature void(std::exception_ptr, T): what its
@@ -84,8 +84,7 @@ concept coroutine_handler = requires {
 };
 
 template <coroutine_handler Handler>
-[[nodiscard]] auto const& handler_executor(Handler const& handler,
-                                           asio::any_io_executor const&) noexcept {
+[[nodiscard]] auto const& handler_executor(Handler const& handler, gate_core&) noexcept {
   using access =
       asio::detail::awaitable_async_op_handler<void(frame_access), typename Handler::executor_type>;
   return access::executor_of(handler);
@@ -97,11 +96,10 @@ template <coroutine_handler Handler>
 
 namespace tokengate::detail {
 
-/// The associated executor of a handler.
+/// The associated executor of a handler; else that of the gate.
 template <class Handler>
-[[nodiscard]] decltype(auto) handler_executor(Handler const& handler,
-                                              asio::any_io_executor const& fallback) noexcept {
-  return asio::get_associated_executor(handler, fallback);
+[[nodiscard]] decltype(auto) handler_executor(Handler const& handler, gate_core& gate) noexcept {
+  return asio::get_associated_executor(handler, executor_of(gate));
 }
 
 }  // namespace tokengate::detail

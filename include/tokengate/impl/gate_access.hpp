@@ -6,6 +6,7 @@
 
 #include "tokengate/detail/token_base.hpp"
 #include "tokengate/fwd.hpp"
+#include "tokengate/impl/worker_context.hpp"
 #include "tokengate/token_options.hpp"
 
 /// @file
@@ -41,8 +42,10 @@ void lost_error(gate_core& gate, std::exception_ptr const& error) noexcept;
 /// The same of a flow variable that nobody asked; null for one without a gate.
 void lost_error(gate_core* gate, std::exception_ptr const& error) noexcept;
 
-/// Links a token that is issued from inside another one to it. Cheap when it is not.
-[[nodiscard]] bool issued_from_token() noexcept;
+[[nodiscard]] inline bool issued_from_token() noexcept {
+  return this_worker.running != nullptr;
+}
+/// Links a token that is issued from inside another one to it.
 void link_to_lead(token_extras& extras, gate_core& gate) noexcept;
 
 /// The caller's std::stop_token, as the any-thread way to stop a token.

@@ -102,14 +102,18 @@ class foreign_work<Handler, true> {
 
  public:
   void start(Handler const& handler, gate_core& gate) {
-    auto const& mine = handler_executor(handler, executor_of(gate));
-    if (same_executor(gate, mine)) return;
-    work_ = make_block<tracked>(asio::prefer(mine, asio::execution::outstanding_work.tracked));
+    auto const& mine = handler_executor(handler, gate);
+    if (!same_executor(gate, mine)) [[unlikely]]
+      begin(mine);
   }
   [[nodiscard]] bool active() const noexcept { return work_ != nullptr; }
   [[nodiscard]] tracked const& get() const noexcept { return *work_; }
 
  private:
+  [[gnu::noinline]] void begin(executor const& mine) {
+    work_ = make_block<tracked>(asio::prefer(mine, asio::execution::outstanding_work.tracked));
+  }
+
   block_ptr<tracked> work_;
 };
 
@@ -242,12 +246,17 @@ class token_node final : public token_base {
     auto* self = static_cast<token_node*>(base);
     if (how == ending::destroy) return destroy(self);
     if constexpr (has_own_executor<Handler>) {
-      if (self->work_.active()) {
-        auto const executor = self->work_.get();
-        return asio::dispatch(executor, delivery(self));
-      }
+      if (self->work_.active()) [[unlikely]]
+        return send_home(self);
     }
     finish(self);
+  }
+
+  /// To the executor of its handler. A function of its own: one that is in the way of every token
+  /// is worth a twentieth of it.
+  [[gnu::noinline]] static void send_home(token_node* self) requires(has_own_executor<Handler>) {
+    auto const executor = self->work_.get();
+    asio::dispatch(executor, delivery(self));
   }
 
   static void stop_function(token_base& base) noexcept {
