@@ -6,7 +6,8 @@
 #include "tokengate/detail/own_work.hpp"
 #include "tokengate/detail/tick_clock.hpp"
 
-// The way in: admission, routing, dispatch. The way back is in dispatcher_end.cpp.
+// The way in: admission and dispatch. To which worker is in dispatcher_route.cpp, the way back in
+// dispatcher_end.cpp.
 
 namespace tokengate::detail {
 
@@ -144,75 +145,6 @@ dispatcher::step dispatcher::try_dispatch(token_base& token, std::uint64_t now) 
   --lane.waiting;
   dispatch(token, *to, now);
   return step::dispatched;
-}
-
-/// Join the queue that is through first: the shortest, where a worker that sleeps counts as one
-/// with as much before it as is done while it wakes up, if functions are brief. Among equals: where
-/// nothing else of this gate runs, or only heavy work, which gives way at once (record 6), where a
-/// worker is awake, not on the loop's own core; children near their lead, which may wait for them,
-/// so they do not wait behind it. Brief ones rather wake a worker than wait behind one that is
-/// known to be lengthy. Last of all: behind a lengthy function of another gate; and with brief
-/// functions the loop's own core, since its worker takes the core from it, unless the others are
-/// stuck.
-lane_link* dispatcher::choose(lane_state& lane, std::uint32_t near, std::uint64_t now) noexcept {
-  bool const brief = lane.estimate.known() && lane.estimate.mean() < hand_over_;
-  bool const may_wait = lane.estimate.recent_peak() < hand_over_ && near == token_extras::no_core;
-  std::uint32_t const asleep = 2 + (may_wait ? 32 * lane.in_a_wake_up : 0);
-  lane_link* best = nullptr;
-  lane_link* sleeper = nullptr;
-  std::uint32_t best_cost = ~std::uint32_t{0};
-  for (lane_link* candidate : lane.links) {
-    if (!candidate->has_credit()) continue;
-    auto const core = static_cast<std::uint32_t>(candidate->shared().core);
-    std::uint32_t cost = candidate->in_flight() * 32;
-    if (cost >= best_cost) continue;
-    if (core != near) {
-      if (near != token_extras::no_core) cost += 1;
-      cost += company(*candidate);
-      if (core == avoid_) cost += brief && others_get_on(lane, now) ? 32 * link::capacity : 6;
-    }
-    if (candidate->looks_taken()) cost += 32 * link::capacity;
-    if (may_wait && candidate->behind_lengthy()) cost += asleep;
-    if (candidate->worker().looks_parked() && !candidate->has_staged()) {
-      cost += asleep;
-      if (candidate->in_flight() == 0 && core != avoid_) sleeper = candidate;
-    }
-    if (cost < best_cost) {
-      best = candidate;
-      best_cost = cost;
-    }
-  }
-  if (best == nullptr) return nullptr;
-  bool const stuck =
-      best->in_flight() != 0 && best->oldest_age(now) >= hand_over_ && best->returned() == 0;
-  if (sleeper != nullptr && stuck) return sleeper;
-  return best->looks_taken() && another_returns(lane) ? nullptr : best;
-}
-
-/// Whether a worker of the lane has as much of this gate as it may: what waits gets a place when
-/// something of it comes back.
-bool dispatcher::another_returns(lane_state const& lane) noexcept {
-  return std::ranges::any_of(lane.links, [](lane_link const* each) {
-    return each->alive() && !each->has_credit() && each->tokens() != 0;
-  });
-}
-
-/// What it costs that other lanes have something in flight on the worker's core.
-std::uint32_t dispatcher::company(lane_link const& worker) const noexcept {
-  core_load const& there = core_load_[worker.shared().core];
-  auto const others = there.all - (worker.in_flight() != 0 ? 1 : 0);
-  if (others == 0) return 0;
-  bool const heavy_only =
-      worker.shared().lane != lane_index(weight::heavy) && others == there.heavy;
-  return heavy_only ? 7 : 16;
-}
-
-/// Whether a worker that is not on the loop's core has begun something lately, or has results.
-bool dispatcher::others_get_on(lane_state const& lane, std::uint64_t now) const noexcept {
-  return std::ranges::any_of(lane.links, [&](lane_link const* each) {
-    return each->shared().core != avoid_ && each->alive() &&
-           (each->oldest_age(now) < hand_over_ || each->returned() != 0);
-  });
 }
 
 /// The first in flight on a link, or no more of them.

@@ -1,80 +1,19 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include "tokengate/detail/dispatcher.hpp"
 
-#include <gtest/gtest.h>
-
-#include <deque>
-#include <vector>
-
 #include "tokengate/detail/own_work.hpp"
 #include "tokengate/detail/tick_clock.hpp"
+#include "unit/dispatcher_fixture.hpp"
 
-// What the random sequences do not reach: estimates, routing hints, chains.
+// What the random sequences do not reach: estimates, credits, chains.
 
-namespace tokengate::detail {
+namespace tokengate::detail::test {
 namespace {
-
-using time_point = dispatcher::time_point;
-time_point fixed_now() noexcept {
-  return time_point(std::chrono::hours(1));
-}
-constexpr token_ops plain{nullptr, nullptr, nullptr, nullptr};
-
-struct stub : token_base {
-  explicit stub(operation_record& of, weight lane = weight::medium) : token_base(plain, of) {
-    this->lane = static_cast<std::uint8_t>(lane_index(lane));
-    more.owner = this;
-  }
-  token_extras& with_extras() {
-    extras = &more;
-    return more;
-  }
-  token_extras more;
-};
-
-class dispatcher_by_value : public testing::Test {
- protected:
-  dispatcher_by_value() { dispatcher_.add_operation(operation_); }
-  ~dispatcher_by_value() override {
-    dispatcher_.withdraw_all(token_state::cancelled, error::stopped);
-    while (dispatcher_.ready().pop_front() != nullptr) {
-    }
-  }
-
-  lane_link& add_worker(std::size_t core, weight lane = weight::medium) {
-    auto made = std::make_shared<link>(nullptr, links_.size(), core,
-                                       static_cast<std::uint8_t>(lane_index(lane)));
-    links_.push_back(made);
-    return dispatcher_.add_link(made, fronts_[links_.size() - 1]);
-  }
-  /// The worker of a link runs the oldest token, which takes `ticks`.
-  void run_one(lane_link& of, std::uint32_t ticks) {
-    dispatcher_.flush([](parking_word<>&) {});
-    link& to = of.shared();
-    auto const next = to.returned.handed_over();
-    ASSERT_LT(next, to.sent.handed_over());
-    token_base* const token = to.at(next).take();
-    if (token != nullptr) {
-      token->outcome = token_state::completed;
-      token->ran = ticks;
-    }
-    to.returned.hand_over(next + 1);
-    dispatcher_.give_back(of);
-  }
-
-  stub& make(weight lane = weight::medium) { return tokens_.emplace_back(operation_, lane); }
-
-  operation_record operation_{"plain", token_options{}};
-  std::deque<stub> tokens_;
-  std::array<worker_front, 8> fronts_;
-  std::vector<std::shared_ptr<link>> links_;
-  dispatcher dispatcher_{{4, 4}, &fixed_now};
-};
 
 TEST_F(dispatcher_by_value, function_of_seconds_saturates_and_leaves_the_least_credits) {
   auto& worker = add_worker(0);
   dispatcher_.set_hand_over(50'000);
-  stub& token = make();
+  bare_token& token = make();
   dispatcher_.admit(token, 1);
   run_one(worker, ~std::uint32_t{0});
   EXPECT_EQ(worker.credits(), 2u);
@@ -84,8 +23,8 @@ TEST_F(dispatcher_by_value, own_work_waits_beyond_the_bound_and_is_not_killed_be
   auto& worker = add_worker(0);
   for (int i = 0; i != 2 + 4 + 4; ++i) dispatcher_.admit(make(), 1);
   ASSERT_EQ(dispatcher_.waiting_room(1), 4u);
-  stub& own = make();
-  stub& other = make();
+  bare_token& own = make();
+  bare_token& other = make();
   own.policy = own_work;
   dispatcher_.admit(own, 1);
   dispatcher_.admit(other, 1);
@@ -101,300 +40,13 @@ TEST_F(dispatcher_by_value, own_work_waits_beyond_the_bound_and_is_not_killed_be
   EXPECT_EQ(own.outcome, token_state::completed);
 }
 
-TEST_F(dispatcher_by_value, child_goes_to_the_core_of_its_lead) {
-  add_worker(0);
-  auto& second = add_worker(1);
-  dispatcher_.avoid_core(1);  // anything else would go to the first
-  stub& child = make();
-  child.with_extras().near_core = 1;
-  dispatcher_.admit(child, 2);
-  EXPECT_EQ(second.in_flight(), 1u);
-}
-
 TEST_F(dispatcher_by_value, brief_functions_are_given_more_credits) {
   auto& worker = add_worker(0);
   dispatcher_.set_hand_over(1000);
-  stub& token = make();
+  bare_token& token = make();
   dispatcher_.admit(token, 1);
   run_one(worker, 99);
   EXPECT_EQ(worker.credits(), 12u);
-}
-
-TEST_F(dispatcher_by_value, token_goes_where_least_is_in_flight) {
-  auto& first = add_worker(0);
-  auto& second = add_worker(1);
-  stub& a = make();
-  stub& b = make();
-  dispatcher_.admit(a, 1);
-  dispatcher_.admit(b, 1);
-  EXPECT_EQ(first.in_flight(), 1u);
-  EXPECT_EQ(second.in_flight(), 1u);
-  EXPECT_EQ(dispatcher_.busy_cores(), 2u);
-}
-
-TEST_F(dispatcher_by_value, light_function_goes_to_an_idle_core_or_beside_heavy_work) {
-  auto& beside_medium = add_worker(0, weight::light);
-  auto& beside_heavy = add_worker(1, weight::light);
-  auto& alone = add_worker(2, weight::light);
-  add_worker(0, weight::medium);
-  add_worker(1, weight::heavy);
-  dispatcher_.avoid_core(2);
-  dispatcher_.admit(make(weight::medium), 1);
-  dispatcher_.admit(make(weight::heavy), 1);
-  dispatcher_.admit(make(weight::light), 1);
-  EXPECT_EQ(alone.in_flight(), 1u);
-  dispatcher_.admit(make(weight::light), 1);
-  EXPECT_EQ(beside_heavy.in_flight(), 1u);
-  dispatcher_.admit(make(weight::light), 1);
-  EXPECT_EQ(beside_medium.in_flight(), 1u);
-}
-
-/// One worker is awake, the other sleeps, and the gate has seen some functions that took so long.
-class dispatcher_with_a_sleeper : public dispatcher_by_value {
- protected:
-  static constexpr std::uint32_t hand_over = 1000;
-
-  dispatcher_with_a_sleeper() {
-    EXPECT_TRUE(fronts_[1].parking.try_park());
-    dispatcher_.set_hand_over(hand_over);
-  }
-  void learn(std::uint32_t ticks) {
-    for (int i = 0; i != 8; ++i) {
-      dispatcher_.admit(make(), 1);
-      run_one(awake_, ticks);
-    }
-  }
-  void admit_two() {
-    for (int i = 0; i != 2; ++i) dispatcher_.admit(make(), 1);
-  }
-
-  lane_link& awake_ = add_worker(0);
-  lane_link& asleep_ = add_worker(1);
-};
-
-TEST_F(dispatcher_with_a_sleeper, brief_functions_wait_for_the_worker_that_is_awake) {
-  learn(9);
-  admit_two();
-  EXPECT_EQ(awake_.in_flight(), 2u);
-  while (asleep_.in_flight() == 0) dispatcher_.admit(make(), 1);
-  EXPECT_EQ(awake_.in_flight(), awake_.credits() - 1) << "as many as end while a worker wakes up";
-}
-
-TEST_F(dispatcher_with_a_sleeper, functions_of_unknown_length_do_not_wait) {
-  admit_two();
-  EXPECT_EQ(asleep_.in_flight(), 1u);
-}
-
-TEST_F(dispatcher_with_a_sleeper, long_functions_do_not_wait) {
-  learn(hand_over);
-  admit_two();
-  EXPECT_EQ(asleep_.in_flight(), 1u);
-}
-
-TEST_F(dispatcher_with_a_sleeper, functions_do_not_wait_where_one_of_them_was_long) {
-  learn(9);
-  dispatcher_.admit(make(), 1);
-  run_one(awake_, hand_over * 2);
-  for (int i = 0; i != 100; ++i) {
-    dispatcher_.admit(make(), 1);
-    run_one(awake_, 9);
-  }
-  ASSERT_LT(dispatcher_.estimate(lane_index(weight::medium)).mean(), 20u);
-  admit_two();
-  EXPECT_EQ(asleep_.in_flight(), 1u);
-}
-
-TEST_F(dispatcher_with_a_sleeper, brief_functions_do_not_wait_behind_one_that_nobody_knows) {
-  learn(9);
-  operation_record another("never seen", token_options{});
-  stub& unknown = tokens_.emplace_back(another);
-  dispatcher_.admit(unknown, 1);
-  EXPECT_EQ(awake_.in_flight(), 1u);
-  dispatcher_.admit(make(), 1);
-  EXPECT_EQ(asleep_.in_flight(), 1u);
-  run_one(awake_, 9);
-  run_one(asleep_, 9);
-  while (!fronts_[1].parking.try_park()) {
-  }
-  admit_two();
-  EXPECT_EQ(awake_.in_flight(), 2u) << "it has come back";
-}
-
-TEST_F(dispatcher_with_a_sleeper, children_do_not_wait_behind_their_lead) {
-  learn(9);
-  dispatcher_.admit(make(), 1);
-  ASSERT_EQ(awake_.in_flight(), 1u);
-  stub& child = make();
-  child.with_extras().near_core = 0;
-  dispatcher_.admit(child, 1);
-  EXPECT_EQ(asleep_.in_flight(), 1u);
-}
-
-TEST_F(dispatcher_with_a_sleeper, brief_functions_do_not_wait_behind_one_that_is_stuck) {
-  learn(9);
-  dispatcher_.admit(make(), 1);
-  dispatcher_.admit(make(), hand_over);
-  EXPECT_EQ(asleep_.in_flight(), 0u);
-  dispatcher_.admit(make(), hand_over + 1);
-  EXPECT_EQ(asleep_.in_flight(), 1u);
-}
-
-TEST_F(dispatcher_by_value, nothing_goes_behind_what_another_gate_runs_for_long) {
-  auto& taken = add_worker(0);
-  auto& other = add_worker(1);
-  fronts_[0].occupied = true;
-  while (other.has_credit()) dispatcher_.admit(make(), 1);
-  dispatcher_.admit(make(), 1);
-  EXPECT_EQ(taken.in_flight(), 0u);
-  EXPECT_EQ(dispatcher_.waiting(lane_index(weight::medium)), 1u) << "for a result of the other";
-  dispatcher_.set_hand_over(1);
-  dispatcher_.balance(1'000'000);
-  EXPECT_EQ(taken.in_flight(), 0u);
-}
-
-TEST_F(dispatcher_by_value, behind_what_another_gate_runs_is_better_than_nowhere) {
-  auto& taken = add_worker(0);
-  fronts_[0].occupied = true;
-  auto& taken_too = add_worker(1);
-  fronts_[1].occupied = true;
-  dispatcher_.admit(make(), 1);
-  EXPECT_EQ(taken.in_flight() + taken_too.in_flight(), 1u);
-}
-
-TEST_F(dispatcher_by_value,
-       looking_around_moves_what_lies_behind_one_that_is_stuck_to_who_gets_on) {
-  dispatcher_.set_hand_over(100);
-  auto& stuck = add_worker(0);
-  for (int i = 0; i != 2; ++i) dispatcher_.admit(make(), 1);
-  dispatcher_.flush([](parking_word<>&) {});
-  token_base* const blocks = stuck.shared().at(0).take();
-  auto& busy = add_worker(1);
-  dispatcher_.admit(make(), 801);
-  EXPECT_EQ(busy.in_flight(), 1u);
-  dispatcher_.look_around(801);
-  EXPECT_EQ(busy.in_flight(), 2u);
-  EXPECT_EQ(stuck.in_flight(), 2u) << "one of them a husk";
-  dispatcher_.look_around(2000);
-  EXPECT_EQ(busy.in_flight(), 2u);
-  blocks->outcome = token_state::completed;
-  blocks->ran = 1;
-  (void)stuck.shared().at(1).take();
-  stuck.shared().returned.hand_over(2);
-  for (int i = 0; i != 2; ++i) dispatcher_.give_back(stuck);
-}
-
-TEST_F(dispatcher_by_value, husks_and_what_has_a_key_need_no_look) {
-  dispatcher_.set_hand_over(100);
-  auto& bound = add_worker(0);
-  stub& first = make();
-  stub& second = make();
-  for (stub* each : {&first, &second}) each->with_extras().has_key = true;
-  for (stub* each : {&first, &second}) dispatcher_.admit(*each, 1);
-  ASSERT_EQ(bound.in_flight(), 2u);
-  add_worker(1);
-  EXPECT_TRUE(dispatcher_.lopsided(false));
-  dispatcher_.look_around(1'000'000);
-  EXPECT_EQ(bound.in_flight(), 2u);
-  EXPECT_FALSE(dispatcher_.lopsided(true));
-  for (int i = 0; i != 2; ++i) run_one(bound, 1);
-}
-
-TEST_F(dispatcher_by_value, looking_around_moves_what_is_not_picked_up) {
-  dispatcher_.set_hand_over(100);
-  auto& taken = add_worker(0);
-  dispatcher_.admit(make(), 1);
-  run_one(taken, 50'000);  // how long its own take says nothing of those of others
-  dispatcher_.admit(make(), 1);
-  auto& idle = add_worker(1);
-  EXPECT_TRUE(dispatcher_.lopsided(true));
-  EXPECT_FALSE(dispatcher_.lopsided(false));
-  dispatcher_.look_around(800);
-  EXPECT_EQ(idle.in_flight(), 0u) << "its worker may be about to wake up";
-  EXPECT_TRUE(dispatcher_.lopsided(true));
-  fronts_[1].occupied = true;
-  dispatcher_.look_around(801);
-  EXPECT_EQ(idle.in_flight(), 0u) << "that would be no better";
-  fronts_[1].occupied = false;
-  dispatcher_.look_around(801);
-  EXPECT_EQ(idle.in_flight(), 1u);
-  run_one(taken, 1);  // a husk
-}
-
-TEST_F(dispatcher_by_value, looking_around_leaves_alone_what_has_been_started) {
-  auto& worker = add_worker(0);
-  add_worker(1);
-  dispatcher_.admit(make(), 1);
-  dispatcher_.flush([](parking_word<>&) {});
-  token_base* const started = worker.shared().at(0).take();
-  dispatcher_.look_around(1'000'000);
-  EXPECT_FALSE(dispatcher_.lopsided(true)) << "no need to look again";
-  started->outcome = token_state::completed;
-  started->ran = 1;
-  worker.shared().returned.hand_over(1);
-  dispatcher_.give_back(worker);
-}
-
-TEST_F(dispatcher_by_value, core_of_the_loop_is_avoided) {
-  add_worker(0);
-  auto& second = add_worker(1);
-  dispatcher_.avoid_core(0);
-  stub& token = make();
-  dispatcher_.admit(token, 1);
-  EXPECT_EQ(second.in_flight(), 1u);
-}
-
-TEST_F(dispatcher_by_value, brief_functions_go_to_the_core_of_the_loop_last) {
-  add_worker(0);
-  auto& second = add_worker(1);
-  dispatcher_.avoid_core(0);
-  dispatcher_.set_hand_over(1000);
-  dispatcher_.admit(make(), 1);
-  run_one(second, 99);
-  while (second.has_credit()) dispatcher_.admit(make(), 1);
-  EXPECT_EQ(dispatcher_.busy_cores(), 1u);
-  EXPECT_FALSE(dispatcher_.only_on_avoided_core());
-  dispatcher_.admit(make(), 1);
-  EXPECT_EQ(dispatcher_.busy_cores(), 2u) << "rather there than nowhere";
-}
-
-TEST_F(dispatcher_by_value, brief_functions_do_not_queue_behind_one_that_is_stuck) {
-  auto& first = add_worker(0);
-  auto& second = add_worker(1);
-  dispatcher_.avoid_core(0);
-  dispatcher_.set_hand_over(1000);
-  dispatcher_.admit(make(), 1);
-  run_one(second, 99);
-  dispatcher_.admit(make(), 10);
-  dispatcher_.admit(make(), 900);
-  EXPECT_EQ(second.in_flight(), 2u);
-  dispatcher_.admit(make(), 2000);
-  EXPECT_EQ(first.in_flight(), 1u);
-}
-
-TEST_F(dispatcher_by_value, long_functions_go_to_every_core) {
-  auto& first = add_worker(0);
-  auto& second = add_worker(1);
-  dispatcher_.avoid_core(0);
-  dispatcher_.set_hand_over(1000);
-  dispatcher_.admit(make(), 1);
-  run_one(second, 5000);
-  dispatcher_.admit(make(), 1);
-  dispatcher_.admit(make(), 1);
-  EXPECT_EQ(first.in_flight(), 1u);
-  EXPECT_EQ(second.in_flight(), 1u);
-  run_one(second, 5000);
-  EXPECT_TRUE(dispatcher_.only_on_avoided_core());
-}
-
-TEST_F(dispatcher_by_value, lane_is_crowded_when_all_of_its_workers_are) {
-  auto const medium = lane_index(weight::medium);
-  auto& first = add_worker(0);
-  auto& second = add_worker(1);
-  EXPECT_FALSE(dispatcher_.crowded(medium));
-  first.shared().crowded = true;
-  EXPECT_FALSE(dispatcher_.crowded(medium));
-  second.shared().crowded = true;
-  EXPECT_TRUE(dispatcher_.crowded(medium));
 }
 
 TEST_F(dispatcher_by_value, deadline_that_the_backlog_cannot_make_is_refused_at_once) {
@@ -404,10 +56,10 @@ TEST_F(dispatcher_by_value, deadline_that_the_backlog_cannot_make_is_refused_at_
   run_one(worker, static_cast<std::uint32_t>(tick_clock::to_ticks(std::chrono::milliseconds(10))));
   for (int i = 0; i != 4; ++i) admit();
   ASSERT_EQ(dispatcher_.waiting(1), 2u);
-  stub& late = make();
-  stub& able = make();
-  late.with_extras().deadline = fixed_now() + std::chrono::milliseconds(5);
-  able.with_extras().deadline = fixed_now() + std::chrono::seconds(5);
+  bare_token& late = make();
+  bare_token& able = make();
+  late.with_extras().deadline = constant_time() + std::chrono::milliseconds(5);
+  able.with_extras().deadline = constant_time() + std::chrono::seconds(5);
   dispatcher_.admit(late, 1);
   EXPECT_EQ(late.outcome, token_state::rejected);
   EXPECT_EQ(late.way.in.why, error::overloaded);
@@ -421,9 +73,9 @@ TEST_F(dispatcher_by_value, tokens_of_a_key_in_the_waiting_room_keep_their_lane)
   auto& light = add_worker(0, weight::light);
   for (int i = 0; i != 6; ++i)  // two in the mailbox, four in the backlog
     dispatcher_.admit(make(), 1);
-  stub& first = make();
-  stub& second = make(weight::light);
-  for (stub* each : {&first, &second}) {
+  bare_token& first = make();
+  bare_token& second = make(weight::light);
+  for (bare_token* each : {&first, &second}) {
     each->with_extras().has_key = true;
     each->more.key = 9;
     dispatcher_.admit(*each, 1);
@@ -443,8 +95,8 @@ TEST_F(dispatcher_by_value, tokens_of_a_key_in_the_waiting_room_keep_their_lane)
 
 TEST_F(dispatcher_by_value, chain_ends_with_its_last_token) {
   auto& worker = add_worker(0);
-  stub& lead = make();
-  stub& child = make();
+  bare_token& lead = make();
+  bare_token& child = make();
   dispatcher_.admit(lead, 1);
   child.with_extras().lead = lead.way.in.id;
   dispatcher_.admit(child, 1);
@@ -457,4 +109,4 @@ TEST_F(dispatcher_by_value, chain_ends_with_its_last_token) {
 }
 
 }  // namespace
-}  // namespace tokengate::detail
+}  // namespace tokengate::detail::test

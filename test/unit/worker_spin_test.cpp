@@ -45,7 +45,7 @@ class spinning_worker : public testing::Test {
     placed.wait();
   }
   [[nodiscard]] bool becomes(worker_state state) {
-    return test::poll_until([&] { return worker_.snapshot().state == state; });
+    return tokengate::test::poll_until([&] { return worker_.snapshot().state == state; });
   }
 
   pool_shared pool_;
@@ -61,7 +61,7 @@ TEST_F(spinning_worker, parks_where_a_loop_is_busy) {
   start();
   if (!worker_.snapshot().pinned) GTEST_SKIP() << "threads may not be pinned here";
   ASSERT_TRUE(becomes(worker_state::parked));
-  EXPECT_TRUE(test::poll_until([&] { return link_->crowded.load(); }));
+  EXPECT_TRUE(tokengate::test::poll_until([&] { return link_->crowded.load(); }));
 
   loop_->loop_core = elsewhere;
   worker_.poke();
