@@ -15,7 +15,7 @@ lane_link& dispatcher::add_link(std::shared_ptr<link> shared, worker_front& work
   auto added = std::make_unique<lane_link>(std::move(shared), worker);
   link const& to = added->shared();
   lane_state& lane = lanes_[to.lane];
-  if (core_load_.size() <= to.core) core_load_.resize(to.core + 1);
+  if (busy_links_.size() <= to.core) busy_links_.resize(to.core + 1);
   lane.links.reserve(lane.links.size() + 1);
   links_.push_back(std::move(added));
   lane.links.push_back(links_.back().get());
@@ -151,7 +151,7 @@ dispatcher::step dispatcher::try_dispatch(token_base& token, std::uint64_t now) 
 void dispatcher::count_busy(link const& one, bool busy) noexcept {
   auto const step = busy ? 1u : ~0u;
   lanes_[one.lane].busy += static_cast<std::size_t>(busy ? 1 : -1);
-  core_load& there = core_load_[one.core];
+  busy_links& there = busy_links_[one.core];
   if (there.all == 0) ++busy_cores_;
   there.all += step;
   if (there.all == 0) --busy_cores_;
@@ -174,7 +174,7 @@ void dispatcher::dispatch_with_terms(token_base& token, lane_link& to, std::uint
   send_off(token, to, now);
 }
 
-inline void dispatcher::send_off(token_base& token, lane_link& to, std::uint64_t now) noexcept {
+void dispatcher::send_off(token_base& token, lane_link& to, std::uint64_t now) noexcept {
   lane_state& lane = lanes_[token.lane];
   ++lane.in_flight;
   ++held_;
@@ -188,6 +188,9 @@ inline void dispatcher::send_off(token_base& token, lane_link& to, std::uint64_t
   if (!to.has_staged()) to.next_dirty = std::exchange(dirty_, &to);
   lane.unstarted = doubt::fresh;
   to.stage(token, expected);
+  // By the mean: one that took long once, because its worker was preempted, keeps no others away.
+  if (expected == run_length::lengthy && (!estimate.known() || estimate.mean() >= hand_over_))
+    to.note_lengthy();
   if (first) [[unlikely]]
     count_busy(to.shared(), true);
 }
@@ -210,7 +213,7 @@ void dispatcher::pump(std::uint64_t now) noexcept {
           lane.backlog.remove(*token);
           __builtin_prefetch(lane.backlog.front());
           --lane.waiting;
-          dispatch(*token, *to, now);
+          send_off(*token, *to, now);
           continue;
         }
         if (token->deadline() != time_point::max() && token->deadline() <= now_()) {

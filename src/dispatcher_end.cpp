@@ -41,7 +41,7 @@ token_base* dispatcher::give_back_with_terms(lane_link& from, token_base* token)
 }
 
 /// From how long a function took.
-inline void dispatcher::learn(lane_link& from, token_base const& token) noexcept {
+void dispatcher::learn(lane_link& from, token_base const& token) noexcept {
   lane_state& lane = lanes_[from.shared().lane];
   auto const ran = ticks_of(token.ran);
   lane.estimate.add(ran);

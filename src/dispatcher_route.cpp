@@ -60,7 +60,7 @@ bool dispatcher::another_returns(lane_state const& lane) noexcept {
 
 /// What it costs that other lanes have something in flight on the worker's core.
 std::uint32_t dispatcher::company(lane_link const& worker) const noexcept {
-  core_load const& there = core_load_[worker.shared().core];
+  busy_links const& there = busy_links_[worker.shared().core];
   auto const others = there.all - (worker.in_flight() != 0 ? 1 : 0);
   if (others == 0) return 0;
   bool const heavy_only =

@@ -109,8 +109,9 @@ void gate_core::issue(token_base& token) noexcept {
     here.issued_at = now;
     if (here.reserved == 0) begin_work(here.reserved = reserve_work);
     --here.reserved;
+    bool const crowded = (here.crowded >> token.lane & 1) != 0 && token.extras == nullptr;
     if ((here.stageable >> token.lane & 1) != 0 && here.stage->push(token)) {
-      bool const crowded = (here.crowded >> token.lane & 1) != 0 && token.extras == nullptr;
+      // It may be gone by now: another thread of the loop admits what is staged.
       auto const at = now + (crowded ? publish_crowded_after_ : publish_after_);
       if (here.publish_at == 0 || at < here.publish_at) here.publish_at = at;
       return;

@@ -58,6 +58,7 @@ void gate_core::continue_drain(bool for_others) noexcept {
 
 /// Out of memory for the wake-up itself: whoever comes next finds the drain parked and tries again.
 void gate_core::park_drain() noexcept {
+  delivery_here.posted = 0;
   do {
     parking.unpark();
   } while (!parking.try_park());

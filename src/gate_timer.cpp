@@ -17,10 +17,9 @@ constexpr std::chrono::milliseconds longest_look{16};
 }  // namespace
 
 void gate_core::look_later() noexcept {
-  if (look_at_ != dispatcher::time_point::max()) return;
-  look_after_ = dispatcher_.sent_since_look()
-                    ? first_look
-                    : std::clamp(2 * look_after_, first_look, longest_look);
+  bool const fresh = dispatcher_.sent_since_look();
+  if (look_at_ != dispatcher::time_point::max() && (!fresh || look_after_ == first_look)) return;
+  look_after_ = fresh ? first_look : std::clamp(2 * look_after_, first_look, longest_look);
   look_at_ = std::chrono::steady_clock::now() + look_after_;
   set_timer();
 }

@@ -98,11 +98,10 @@ void gate_core::publish_staged() noexcept {
 
 /// Workers write the parking word with each batch, so a look at it is dear. A turn that has posted
 /// another one, or is about to, does without, until that one has parked: where several threads run
-/// the loop, that may be before it ends itself. Not so if something is ready: without memory for it
-/// the other turn was not posted after all.
+/// the loop, that may be before it ends itself.
 bool gate_core::may_be_parked() noexcept {
   delivery const& here = delivery_here;
-  if (here.gate == this && here.posted == parks_ && dispatcher_.ready().empty()) return false;
+  if (here.gate == this && here.posted == parks_) return false;
   return parking.looks_parked();
 }
 

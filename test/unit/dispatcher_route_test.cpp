@@ -118,6 +118,22 @@ TEST_F(dispatcher_with_a_sleeper, brief_functions_do_not_wait_behind_one_that_no
   EXPECT_EQ(awake_.in_flight(), 2u) << "it has come back";
 }
 
+TEST_F(dispatcher_with_a_sleeper, brief_functions_wait_behind_one_that_took_long_only_once) {
+  operation_record another("preempted once", token_options{});
+  auto const run_another = [&](std::uint32_t ticks) {
+    dispatcher_.admit(tokens_.emplace_back(another), 1);
+    run_one(awake_, ticks);
+  };
+  run_another(2 * hand_over);
+  for (int i = 0; i != 32; ++i) run_another(9);
+  ASSERT_GE(another.estimate.recent_peak(), hand_over);
+  for (int i = 0; i != 40; ++i) learn(9);
+  dispatcher_.admit(tokens_.emplace_back(another), 1);
+  dispatcher_.admit(make(), 1);
+  EXPECT_EQ(awake_.in_flight(), 2u);
+  for (int i = 0; i != 2; ++i) run_one(awake_, 9);
+}
+
 TEST_F(dispatcher_with_a_sleeper, children_do_not_wait_behind_their_lead) {
   learn(9);
   dispatcher_.admit(make(), 1);

@@ -49,6 +49,9 @@ struct loops_setup {
   std::size_t budget = 64;        ///< what a loop has collected and not delivered
   ticks shared_lock = 0;          ///< what each handler holds a lock of all loops for
   std::size_t outstanding = 512;  ///< per gate
+  std::size_t operations = 1;     ///< per gate
+  std::uint64_t preempted = 0;    ///< one function in so many takes so much longer
+  ticks preemption = 50'000;
 };
 
 struct loops_figures {
@@ -69,6 +72,8 @@ class loops_simulation {
   explicit loops_simulation(loops_setup const& setup) : setup_(setup), workers_(setup.workers) {
     for (std::size_t at = 0; at != setup.gates; ++at) {
       loop& added = *loops_.emplace_back(std::make_unique<loop>());
+      for (std::size_t i = 0; i != setup.operations; ++i)
+        added.operations.emplace_back("simulated", token_options{});
       added.real.set_hand_over(20'000);
       added.real.set_brief(1'000);
       for (std::size_t core = 0; core != setup.workers; ++core) {
@@ -111,7 +116,7 @@ class loops_simulation {
     bool parked = false;
   };
   struct loop : sleeper {
-    operation_record operation{"simulated", token_options{}};
+    std::deque<operation_record> operations{};
     std::deque<token> tokens{};
     token* delivering = nullptr;
     ticks charged = 0;  ///< for wake-ups, until its next handler
@@ -161,7 +166,8 @@ class loops_simulation {
     of.next = locked(now) + setup_.handler + setup_.issue + std::exchange(of.charged, 0);
   }
   void issue(loop& of, ticks now) {
-    token& made = of.tokens.emplace_back(plain, of.operation, of.tokens.size());
+    auto const at = of.tokens.size();
+    token& made = of.tokens.emplace_back(plain, of.operations[mix(at) % setup_.operations], at);
     made.issued = now;
     of.real.admit(made, now);
     publish(of, now);
@@ -212,7 +218,9 @@ class loops_simulation {
     who.front.occupied = lengthy && who.running != nullptr;
     ticks length = setup_.pick_up;
     if (who.running != nullptr) {  // else it is a husk
-      ticks const ran = setup_.function / 2 + mix(who.running->index) % setup_.function;
+      ticks const drawn = mix(who.running->index);
+      ticks ran = setup_.function / 2 + drawn % setup_.function;
+      if (setup_.preempted != 0 && mix(drawn) % setup_.preempted == 0) ran += setup_.preemption;
       ++who.running->runs;
       who.running->started = now;
       who.running->ran = static_cast<tick_span>(ran);

@@ -92,6 +92,16 @@ TEST(loops_simulation, pool_that_is_larger_than_a_loop_needs_costs_it_little) {
     }
 }
 
+// An operation is known by what it takes as a rule.
+TEST(loops_simulation, function_that_is_preempted_now_and_then_keeps_no_others_away) {
+  loops_setup setup{.workers = 16, .function = 300, .handler = 300, .outstanding = 64};
+  auto const one = loops_simulation(setup).run().all;
+  setup.operations = 8;
+  setup.preempted = 1'000;
+  EXPECT_GE(static_cast<double>(loops_simulation(setup).run().all),
+            least_share * static_cast<double>(one));
+}
+
 // What would be found, if it were so.
 
 TEST(loops_simulation, lock_of_all_loops_takes_from_the_sum) {

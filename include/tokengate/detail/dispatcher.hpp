@@ -181,7 +181,7 @@ class dispatcher {
   [[nodiscard]] std::size_t busy_cores() const noexcept { return busy_cores_; }
   /// Whether all of it is in flight on the core where the loop runs.
   [[nodiscard]] bool only_on_avoided_core() const noexcept {
-    return busy_cores_ == 1 && avoid_ < core_load_.size() && core_load_[avoid_].all != 0;
+    return busy_cores_ == 1 && avoid_ < busy_links_.size() && busy_links_[avoid_].all != 0;
   }
   [[nodiscard]] run_estimate const& estimate(std::size_t lane) const noexcept {
     return lanes_[lane].estimate;
@@ -269,7 +269,7 @@ class dispatcher {
   [[nodiscard]] bool others_get_on(lane_state const& lane, std::uint64_t now) const noexcept;
   void dispatch(token_base& token, lane_link& to, std::uint64_t now) noexcept;
   void dispatch_with_terms(token_base& token, lane_link& to, std::uint64_t now) noexcept;
-  void send_off(token_base& token, lane_link& to, std::uint64_t now) noexcept;
+  inline void send_off(token_base& token, lane_link& to, std::uint64_t now) noexcept;
   void send_off_or_wait(token_base& token, std::uint64_t now) noexcept;
   static void wait(lane_state& lane, token_base& token) noexcept {
     token.where = token_base::place::backlog;
@@ -277,7 +277,7 @@ class dispatcher {
   }
   void count_busy(link const& one, bool busy) noexcept;
   token_base* give_back_with_terms(lane_link& from, token_base* token) noexcept;
-  void learn(lane_link& from, token_base const& token) noexcept;
+  inline void learn(lane_link& from, token_base const& token) noexcept;
   void admit_from_room(lane_state& lane, std::uint64_t now) noexcept;
   void watch(token_base& token, time_point until) noexcept;
   void unwatch(token_base& token) noexcept;
@@ -302,11 +302,11 @@ class dispatcher {
   std::vector<std::unique_ptr<lane_link>> links_;
   lane_link* dirty_ = nullptr;  ///< the first of those that have something staged
   /// Links of a core that have something in flight.
-  struct core_load {
+  struct busy_links {
     std::uint32_t all = 0;
     std::uint32_t heavy = 0;
   };
-  std::vector<core_load> core_load_;
+  std::vector<busy_links> busy_links_;
   keys keys_;
   deadline_heap<token_extras, &token_extras::heap_index> watched_;
   std::vector<operation_record*> operations_;

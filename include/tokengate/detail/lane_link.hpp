@@ -29,7 +29,7 @@ class lane_link {
   [[nodiscard]] bool looks_taken() const noexcept {
     return tokens_ == 0 && worker_->occupied.load(std::memory_order_relaxed);
   }
-  /// What is sent there lies behind a function that is expected to be lengthy, or unknown.
+  /// What is sent there lies behind such a one, or what is left of it.
   [[nodiscard]] bool behind_lengthy() const noexcept { return lengthy_end_ > collected(); }
   [[nodiscard]] std::uint32_t in_flight() const noexcept { return in_flight_; }
   [[nodiscard]] bool alive() const noexcept { return alive_; }
@@ -50,8 +50,9 @@ class lane_link {
     token.way.in.slot = &place;
     token.where = token_base::place::slot;
     place.put(token, expected);
-    if (expected == run_length::lengthy) lengthy_end_ = sent_;
   }
+  /// What was staged last is lengthy as a rule, or nobody knows.
+  void note_lengthy() noexcept { lengthy_end_ = sent_; }
 
   [[nodiscard]] bool has_staged() const noexcept { return flushed_ != sent_; }
   /// Publishes what is staged. True when the worker was parked and has to be woken.
@@ -152,7 +153,7 @@ class lane_link {
   worker_front* worker_;
   std::uint64_t sent_ = 0;         ///< staged ones too
   std::uint64_t flushed_ = 0;      ///< of them those that the worker may see
-  std::uint64_t lengthy_end_ = 0;  ///< of them those up to the last lengthy one
+  std::uint64_t lengthy_end_ = 0;  ///< of them those up to the last that note_lengthy() spoke of
   std::uint32_t in_flight_ = 0;
   std::uint32_t tokens_ = 0;
   std::uint32_t credits_ = min_credits;
