@@ -146,6 +146,7 @@ class gate_core final : public return_bell,
 
   // gate_hot.cpp
   [[nodiscard]] std::uint64_t poll(std::uint64_t now) noexcept;
+  [[nodiscard]] bool anything_held_back() noexcept;
   [[nodiscard]] bool anything_returned() noexcept;
   [[nodiscard]] std::uint64_t hot_span(std::size_t lane) const noexcept;
   [[nodiscard]] std::uint64_t hot_span() const noexcept;

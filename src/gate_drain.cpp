@@ -92,6 +92,7 @@ void gate_core::drain(bool continued, std::uint64_t posted_at) {
       bool again = more || hot;
       // The first try may only take notice of a result that has been collected since.
       while (!again && !parking.try_park()) again = anything_returned();
+      if (!again) again = anything_held_back() && parking.claim();
       if (!again) ++parks_;
       rest_timer();
       detach_when_idle();
@@ -172,6 +173,18 @@ void gate_core::look(std::uint64_t now) noexcept {
   looked_at_ = now;
   look_after_ = {};
   dispatcher_.look_around(now);
+  (void)anything_held_back();  // the next turn takes it
+}
+
+/// Results that a worker has not returned, being in a function that was to be brief.
+bool gate_core::anything_held_back() noexcept {
+  bool found = false;
+  for (auto const& from : dispatcher_.links()) {
+    if (from->tokens() < 2) continue;
+    from->look_for_held_back();
+    found = found || from->returned() != 0;
+  }
+  return found;
 }
 
 /// Takes what came back, about `budget` of it.

@@ -131,7 +131,11 @@ bool worker::serve(attached& from) {
       prefetch_token(from.to->at(from.started + look_ahead));
     TOKENGATE_FAULT_POINT("before claim");
     bool const lengthy = local_.size() > 1 && place.expected() == run_length::lengthy;
-    if (token_base* token = place.take()) {
+    token_base* const token = place.take();
+    // Whoever takes long may wait for the handlers of those before: a drain that is awake finds
+    // their results by itself, see lane_link::look_for_held_back().
+    if (from.returned != from.finished && from.to->bell->parking.is_parked()) give_back(from);
+    if (token != nullptr) {
       this_worker.from = from.to.get();
       if (lengthy) front_.occupied.store(true, std::memory_order_relaxed);
       execute(*token, now);

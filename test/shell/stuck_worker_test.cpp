@@ -86,6 +86,23 @@ class stuck_worker : public gate_fixture {
     }
   }
 
+  /// A function that was to be brief waits for the handler of one that its worker has run before.
+  void wait_for_what_came_before() {
+    auto const what = gate_->define({.operation = "brief"});
+    for (int round = 0; round != 50 && !HasFailure(); ++round) {
+      learn(*gate_, what, loop_);
+      blocker busy;
+      outcome<void> stuck;
+      asio::post(loop_.context, [&] {
+        for (int i = 0; i != 3; ++i)
+          gate_->async_run(
+              what, [] {}, [&, i](std::exception_ptr const&) { i == 2 ? busy.release() : void(); });
+        gate_->async_run(what, busy.function(), keep(stuck));
+      });
+      run_until_done(stuck);
+    }
+  }
+
   /// Handlers that run while nothing ends.
   std::size_t handlers_meanwhile() {
     loop_.context.restart();
@@ -155,6 +172,14 @@ TEST_F(stuck_worker, does_not_keep_what_lies_behind_it) {
 
 TEST_F(stuck_worker_of_a_loop_that_sleeps, does_not_keep_what_lies_behind_it) {
   block_often();
+}
+
+TEST_F(stuck_worker, does_not_keep_what_it_has_done_before) {
+  wait_for_what_came_before();
+}
+
+TEST_F(stuck_worker_of_a_loop_that_sleeps, does_not_keep_what_it_has_done_before) {
+  wait_for_what_came_before();
 }
 
 TEST_F(stuck_worker, does_not_keep_what_comes_later_from_another_gate) {

@@ -116,7 +116,18 @@ class lane_link {
 
   /// Slots that came back and have not been taken back.
   [[nodiscard]] std::size_t returned() const noexcept {
-    return static_cast<std::size_t>(shared_->returned.handed_over() - collected());
+    auto const back = std::max(shared_->returned.handed_over(), done_);
+    return static_cast<std::size_t>(back - collected());
+  }
+  /// Looks for results that the worker holds back for company, while it is in a function that was
+  /// to be brief: it takes the slots in their order, so it is done with those before one that it
+  /// has taken. They count as returned.
+  void look_for_held_back() noexcept {
+    for (auto at = std::max(done_, collected()); at != sent_; ++at) {
+      if (held_[at % link::capacity] == nullptr) continue;  // pulled back: says nothing
+      if (!shared_->at(at).was_taken()) return;
+      done_ = at;
+    }
   }
   /// Takes the next of them: its token, or null for a husk.
   [[nodiscard]] token_base* take_back() noexcept {
@@ -151,8 +162,9 @@ class lane_link {
 
   std::shared_ptr<link> shared_;
   worker_front* worker_;
-  std::uint64_t sent_ = 0;         ///< staged ones too
-  std::uint64_t flushed_ = 0;      ///< of them those that the worker may see
+  std::uint64_t sent_ = 0;     ///< staged ones too
+  std::uint64_t flushed_ = 0;  ///< of them those that the worker may see
+  std::uint64_t done_ = 0;     ///< of them those that the worker is done with, as last looked for
   std::uint64_t lengthy_end_ = 0;  ///< of them those up to the last that note_lengthy() spoke of
   std::uint32_t in_flight_ = 0;
   std::uint32_t tokens_ = 0;

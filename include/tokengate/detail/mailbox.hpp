@@ -44,8 +44,9 @@ class basic_slot {
   }
   /// Worker: the token is its own from now on. Null when the gate has pulled it back.
   /// acq_rel: whoever loses must see what the winner did with the token before. See claim.pml.
+  /// seq_cst: before the worker looks whether the drain has parked, see was_taken().
   [[nodiscard]] Token* take() noexcept {
-    return token_in(word_.exchange(0, std::memory_order_acq_rel));
+    return token_in(word_.exchange(0, std::memory_order_seq_cst));
   }
   /// Gate: true when the token is its own again. Orders as in take().
   [[nodiscard]] bool pull_back() noexcept {
@@ -57,6 +58,13 @@ class basic_slot {
   /// A look, which may be late: the token that has not been taken.
   [[nodiscard]] Token const* look() const noexcept {
     return token_in(word_.load(std::memory_order_relaxed));
+  }
+  /// Gate, of a slot that it has not pulled back: its worker has come so far, so it is done with
+  /// all slots before. acquire: what was written to their tokens is visible. seq_cst: after the
+  /// drain has parked, so that either it sees here what the worker holds back, or the worker sees
+  /// it parked.
+  [[nodiscard]] bool was_taken() const noexcept {
+    return word_.load(std::memory_order_seq_cst) == 0;
   }
   [[nodiscard]] run_length expected() const noexcept {
     return static_cast<run_length>(word_.load(std::memory_order_relaxed) & length_bits);

@@ -47,7 +47,8 @@ class parking_word {
                                       std::memory_order_acquire))
       return false;
     seen = running;
-    return word_.compare_exchange_strong(seen, parked, std::memory_order_acq_rel,
+    // seq_cst: before the drain looks for what a worker holds back, see is_parked().
+    return word_.compare_exchange_strong(seen, parked, std::memory_order_seq_cst,
                                          std::memory_order_acquire);
   }
 
@@ -72,6 +73,12 @@ class parking_word {
 
   /// Producer, after notify() returned true and when the owner sleeps in sleep().
   void wake() noexcept { Sync::futex_wake(word_); }
+
+  /// Producer that holds back something which the owner would find by looking: after it has made
+  /// that visible by a seq_cst operation. Either this is true, or the owner looks after parking.
+  [[nodiscard]] bool is_parked() const noexcept {
+    return word_.load(std::memory_order_seq_cst) == parked;
+  }
 
   /// A hint for routing only: nothing may be decided on it that must be right.
   [[nodiscard]] bool looks_parked() const noexcept {
