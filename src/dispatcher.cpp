@@ -185,7 +185,11 @@ void dispatcher::send_off(token_base& token, lane_link& to, std::uint64_t now) n
   auto const expected = !estimate.known() || longest >= hand_over_ ? run_length::lengthy
                         : longest < brief_                         ? run_length::brief
                                                                    : run_length::medium;
-  if (!to.has_staged()) to.next_dirty = std::exchange(dirty_, &to);
+  if (!to.has_staged()) {
+    // The first to get something is the first to be woken.
+    to.next_dirty = nullptr;
+    *std::exchange(dirty_end_, &to.next_dirty) = &to;
+  }
   lane.unstarted = doubt::fresh;
   to.stage(token, expected);
   // By the mean: one that took long once, because its worker was preempted, keeps no others away.

@@ -51,6 +51,8 @@ class dispatcher {
 
   explicit dispatcher(limits bounds, clock now = &dispatcher::steady_now) noexcept
       : bounds_(bounds), now_(now) {}
+  dispatcher(dispatcher const&) = delete;
+  dispatcher& operator=(dispatcher const&) = delete;
 
   /// May throw bad_alloc; strong guarantee.
   lane_link& add_link(std::shared_ptr<link> shared, worker_front& worker);
@@ -83,6 +85,7 @@ class dispatcher {
   /// Publishes what was dispatched. Calls wake(parking_word&) for each worker that was parked.
   template <class Wake>
   void flush(Wake wake) noexcept {
+    dirty_end_ = &dirty_;
     for (lane_link* link = std::exchange(dirty_, nullptr); link != nullptr; link = link->next_dirty)
       if (link->flush()) wake(link->worker());
   }
@@ -137,6 +140,7 @@ class dispatcher {
   /// Lets go of all links. No token may be held.
   void drop_links() noexcept {
     dirty_ = nullptr;
+    dirty_end_ = &dirty_;
     for (lane_state& lane : lanes_) lane.links.clear();
     links_.clear();
   }
@@ -301,6 +305,7 @@ class dispatcher {
   std::array<lane_state, lane_count> lanes_;
   std::vector<std::unique_ptr<lane_link>> links_;
   lane_link* dirty_ = nullptr;  ///< the first of those that have something staged
+  lane_link** dirty_end_ = &dirty_;
   /// Links of a core that have something in flight.
   struct busy_links {
     std::uint32_t all = 0;
